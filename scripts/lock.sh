@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Writes the requirements files from pyproject.toml: every package with its version and hashes.
+# torch stays out (see requirements-torch.txt); what it needs besides is named here, so that it is locked too.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+printf '%s\n' filelock fsspec jinja2 networkx sympy setuptools typing-extensions >"$work/torch-needs.in"
+echo "torch ; python_version < '3'" >"$work/no-torch"
+
+compile() {
+    local out=$1
+    shift
+    uv pip compile --quiet --no-header --no-annotate --generate-hashes --python-version 3.11 \
+        --override "$work/no-torch" "$@" pyproject.toml "$work/torch-needs.in" -o "$work/$out"
+    { echo "# Made by \`make lock\` from pyproject.toml; do not edit."; cat "$work/$out"; } >"$out"
+}
+
+compile requirements-dev.txt --extra ui --extra local --extra dev
+grep -v '^#' requirements-dev.txt | sed -nE 's/^([a-z0-9._-]+==[^ ]+).*/\1/p' >"$work/pins"
+compile requirements.txt -c "$work/pins"
+compile requirements-local.txt --extra ui --extra local -c "$work/pins"
+
+# The page's image has neither torch nor the service's packages.
+python - >"$work/ui.in" <<'PY'
+import tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["ui"], sep="\n")
+PY
+uv pip compile --quiet --no-header --no-annotate --generate-hashes --python-version 3.11 -c "$work/pins" \
+    "$work/ui.in" -o "$work/requirements-ui.txt"
+{ echo "# Made by \`make lock\` from pyproject.toml; do not edit."; cat "$work/requirements-ui.txt"; } >requirements-ui.txt
