@@ -1,0 +1,78 @@
+"""The application behind the public routes, and how its failures become answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+
+from api.errors import ApiError, InvalidValue, MethodNotAllowed, NotFound
+from api.metering import Metrics
+from api.routes import encode, operations, search
+from api.settings import ServiceSettings
+from api.state import Parts
+
+
+def create_app(settings: ServiceSettings, metrics: Metrics) -> FastAPI:
+    """The application; it serves once `app.state.parts` holds the service's `Parts`."""
+    app = FastAPI(
+        title="Fashion search",
+        description="Search a catalogue of fashion photos by words, by photo, or both.",
+        docs_url=None,  # BentoML's Swagger page at / shows these routes
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+    )
+    app.include_router(search.router)
+    app.include_router(encode.router)
+    app.include_router(operations.router)
+    _answer_errors(app, metrics)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    parts.metrics.active_workers.set(1)
+    watching = asyncio.create_task(parts.health.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        parts.encoding.close()
+        parts.catalogue.close()
+        parts.metrics.active_workers.set(0)
+
+
+def _answer_errors(app: FastAPI, metrics: Metrics) -> None:
+    @app.exception_handler(ApiError)
+    async def api_error(_: Request, error: ApiError) -> Response:
+        if error.status < 500:
+            metrics.refused(error.code)
+        return error.answer()
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            return await api_error(request, MethodNotAllowed(request.method, allowed))
+        return await api_error(request, NotFound("There is nothing here; the routes are listed at /."))
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(request: Request, error: RequestValidationError) -> Response:
+        # Only names and reasons: the framework's own answer repeats the input, binary or not.
+        mistake = error.errors()[0]
+        return await api_error(request, InvalidValue(f"{mistake['loc'][-1]}: {mistake['msg']}."))

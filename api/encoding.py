@@ -1,0 +1,141 @@
+"""Texts and photos to vectors: decoding and checking here, the model in the runner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from loguru import logger
+from numpy.typing import NDArray
+
+from api.errors import ApiError, Unavailable
+from api.health import PartWatch
+from api.metering import Metrics
+from api.settings import ServiceSettings
+from clip_runner.pixels import PhotoError, PixelSpec, decode_pixels
+
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """The runner as the API sees it; over BentoML's dependency in the service."""
+
+    async def encode_texts(self, texts: list[str]) -> NDArray[Any]: ...
+
+    async def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]: ...
+
+    async def describe(self) -> dict[str, Any]: ...
+
+    async def is_ready(self, timeout: int | None = None) -> bool: ...
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What the API needs to know of the runner's model."""
+
+    model: str
+    dim: int
+    pixels: PixelSpec
+    device: str
+    dtype: str
+
+    @classmethod
+    def from_runner(cls, answer: dict[str, Any]) -> ModelDescription:
+        return cls(
+            model=answer["model"],
+            dim=int(answer["dim"]),
+            pixels=PixelSpec.from_dict(answer["pixel_spec"]),
+            device=str(answer["device"]),
+            dtype=str(answer["dtype"]),
+        )
+
+
+class Encoding:
+    """Encodes through the runner; a runner that is dead, hung or overloaded becomes `Unavailable`."""
+
+    def __init__(self, runner: Runner, settings: ServiceSettings, metrics: Metrics) -> None:
+        self._runner = runner
+        self._metrics = metrics
+        self._max_mpixels = settings.max_image_mpixels
+        self._part_timeout = settings.part_timeout
+        # Decoding has a pool of its own: a flood of large photos must not hold up calls to the stores.
+        self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
+        self._description: ModelDescription | None = None
+        self.watch = PartWatch("runner", self._probe, settings, metrics)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _probe(self) -> None:
+        """Ask the runner whether it is ready; after each absence, also what it runs."""
+        if not self.watch.up:
+            self._description = None
+        if not await self._runner.is_ready(timeout=max(1, round(self._part_timeout))):
+            raise ConnectionError("not ready")
+        if self._description is None:
+            await self._describe()
+
+    async def model(self) -> ModelDescription:
+        """The runner's model; asks the runner where it is not known yet."""
+        if self._description is not None:
+            return self._description
+        return await self._guarded("describe", self._describe())
+
+    async def _describe(self) -> ModelDescription:
+        known = ModelDescription.from_runner(await self._runner.describe())
+        self._description = known
+        self._metrics.model_info.labels(known.model, known.dim, known.device, known.dtype).set(1)
+        logger.info("the runner serves {} on {} in {}", known.model, known.device, known.dtype)
+        return known
+
+    async def texts(self, texts: list[str]) -> tuple[NDArray[np.float32], list[int]]:
+        """Unit vectors (n, dim), float32, and the indices of texts that were cut to the model's context."""
+        rows = await self._guarded("encode_texts", self._runner.encode_texts(texts))
+        return np.ascontiguousarray(rows["vector"]), np.flatnonzero(rows["truncated"]).tolist()
+
+    async def photos(self, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Unit vectors (n, dim), float32, of decoded photos."""
+        return await self._guarded("encode_pixels", self._runner.encode_pixels(np.stack(pixels)))
+
+    async def decode(self, photos: Sequence[bytes]) -> list[NDArray[np.uint8] | PhotoError]:
+        """Each photo's pixels, or why there are none, in the photos' order."""
+        spec = (await self.model()).pixels
+        loop = asyncio.get_running_loop()
+        return await asyncio.gather(
+            *(loop.run_in_executor(self._pool, self._decode_one, photo, spec) for photo in photos)
+        )
+
+    def _decode_one(self, photo: bytes, spec: PixelSpec) -> NDArray[np.uint8] | PhotoError:
+        try:
+            return decode_pixels(photo, spec, max_mpixels=self._max_mpixels)
+        except PhotoError as error:
+            return error
+
+    async def _guarded(self, operation: str, call: Awaitable[T]) -> T:
+        """Await a call to the runner, but no longer than the runner is there."""
+        work = asyncio.ensure_future(call)
+        gone = asyncio.ensure_future(self.watch.gone())
+        outcome = "error"
+        try:
+            self.watch.require()
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                outcome = "timeout"
+                raise Unavailable("runner")
+            result = await work
+            outcome = "ok"
+            return result
+        except (ApiError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            # The dependency's client raises its own, aiohttp's and the operating system's errors alike.
+            logger.warning("runner: {} failed: {}: {}", operation, type(error).__name__, error)
+            raise Unavailable("runner") from error
+        finally:
+            work.cancel()
+            gone.cancel()
+            self._metrics.backend_call("runner", operation, outcome)

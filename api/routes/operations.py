@@ -1,0 +1,46 @@
+"""`GET /livez`, `/readyz`, `/metrics` and `/docs.json`: what operators and tools ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from api.body import JSON
+from api.schemas import Readiness
+from api.state import ServiceParts
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/livez", summary="Is the process alive?", responses={200: {"content": {"text/plain": {}}}})
+async def livez() -> Response:
+    """200 as long as this process answers at all."""
+    return Response("ok\n", media_type="text/plain")
+
+
+@router.get(
+    "/readyz",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "A part is away."}},
+    summary="Can it serve?",
+)
+async def readyz(parts: ServiceParts) -> Response:
+    """200 when the model is warm and Milvus and the store answer; else 503, naming what is away."""
+    return Response(orjson.dumps(parts.health.state()), 200 if parts.health.ready else 503, media_type=JSON)
+
+
+@router.get("/metrics", summary="Metrics for Prometheus", responses={200: {"content": {"text/plain": {}}}})
+async def metrics(parts: ServiceParts) -> Response:
+    """Prometheus' text format, over all processes of this service."""
+    return Response(await asyncio.to_thread(parts.metrics.exposition), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/docs.json", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The OpenAPI document that the Swagger page shows."""
+    document: dict[str, Any] = request.app.openapi()
+    return Response(orjson.dumps(document), media_type=JSON)

@@ -1,0 +1,119 @@
+"""The photos: put into an S3 store, handed out by presigned links."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from minio.error import MinioException, S3Error
+
+from catalog.errors import CatalogError, StoreUnavailable
+from catalog.settings import StoreSettings
+
+_PING_TIMEOUT = 1.0  # seconds
+_MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
+
+
+class ImageStore:
+    """One bucket of an S3 store. Thread-safe; every call has a time limit and raises StoreUnavailable."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._bucket = settings.minio_bucket_name
+        self._expires = timedelta(seconds=settings.presign_expires)
+        self._client = _client(settings, settings.minio_endpoint, settings.minio_timeout)
+        self._pinger = _client(settings, settings.minio_endpoint, _PING_TIMEOUT)
+        # The host is part of a link's signature, so links are signed by a client that believes to speak to the
+        # public host; its region is known, so that it never has to ask.
+        self._signer = _client(settings, settings.minio_public_endpoint, _PING_TIMEOUT)
+
+    def ping(self) -> None:
+        """Return when the store answers and the bucket is there."""
+        with _translated():
+            if not self._pinger.bucket_exists(self._bucket):
+                raise CatalogError(f"the bucket {self._bucket!r} does not exist")
+
+    def ensure_bucket(self) -> None:
+        """Make the bucket where it is missing."""
+        with _translated():
+            if not self._client.bucket_exists(self._bucket):
+                self._client.make_bucket(self._bucket)
+
+    def put(self, name: str, content: bytes, content_type: str) -> None:
+        """Write an object; one of that name is replaced."""
+        with _translated():
+            self._client.put_object(self._bucket, name, io.BytesIO(content), len(content), content_type)
+
+    def get(self, name: str) -> bytes:
+        """An object's content; KeyError where there is none."""
+        with _translated(name):
+            response = self._client.get_object(self._bucket, name)
+            try:
+                return bytes(response.read())
+            finally:
+                response.close()
+                response.release_conn()
+
+    def exists(self, name: str) -> bool:
+        try:
+            with _translated(name):
+                self._client.stat_object(self._bucket, name)
+        except KeyError:
+            return False
+        return True
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove objects; names that are not there are passed over."""
+        with _translated():
+            failed = list(self._client.remove_objects(self._bucket, (DeleteObject(name) for name in names)))
+        if failed:
+            raise CatalogError(f"{len(failed)} objects could not be removed, the first: {failed[0].name}")
+
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """The names of all objects under a prefix."""
+        with _translated():
+            for entry in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
+                if entry.object_name and not entry.is_dir:
+                    yield entry.object_name
+
+    def link(self, name: str) -> str:
+        """A link that opens this one object, read-only, until it expires. Signed here; nobody is asked."""
+        return str(self._signer.presigned_get_object(self._bucket, name, expires=self._expires))
+
+
+def _client(settings: StoreSettings, endpoint: str, timeout: float) -> Minio:
+    url = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
+    pool = urllib3.PoolManager(
+        num_pools=4,
+        maxsize=16,
+        timeout=urllib3.Timeout(connect=min(timeout, 2), read=timeout),
+        # Every call here can be repeated safely: puts write the same bytes again.
+        retries=urllib3.Retry(total=1, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504)),
+    )
+    return Minio(
+        url.netloc,
+        access_key=settings.minio_access_key_id,
+        secret_key=settings.minio_secret_access_key.get_secret_value(),
+        secure=url.scheme == "https",
+        region=settings.minio_region,
+        http_client=pool,
+    )
+
+
+@contextmanager
+def _translated(name: str | None = None) -> Iterator[None]:
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _MISSING and name is not None:
+            raise KeyError(name) from error
+        if error.code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+            raise CatalogError(f"the store refuses the credentials: {error.code}") from error
+        raise StoreUnavailable("store", error.code or "error") from error
+    except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise StoreUnavailable("store", type(error).__name__) from error

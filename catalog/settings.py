@@ -1,0 +1,48 @@
+"""Where the stores are and how to speak to them; part of every process's settings that does."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, computed_field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StoreSettings(BaseSettings):
+    """Settings of Milvus and of the object store."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+
+    milvus_host: str = "127.0.0.1"
+    milvus_port: int = Field(19530, ge=1, le=65535)
+    milvus_user: str = ""
+    milvus_password: SecretStr = SecretStr("")
+    milvus_collection: str = Field("fashion", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
+    """The alias that is searched; a load makes collections behind it."""
+
+    milvus_timeout: float = Field(2, gt=0)
+    """Seconds that a search or a look-up may take."""
+
+    milvus_ef: int = Field(128, ge=1)
+    """Breadth of the HNSW search: higher finds more of the true neighbours and takes longer."""
+
+    minio_endpoint: str = "127.0.0.1:9000"
+    """host:port of the store as this process reaches it; https:// in front for TLS."""
+
+    minio_public_endpoint: str = "http://127.0.0.1:9000"
+    """The store as a browser reaches it; links are signed for this host and no other."""
+
+    minio_access_key_id: str = ""
+    minio_secret_access_key: SecretStr = SecretStr("")
+    minio_bucket_name: str = "fashion"
+    minio_region: str = "us-east-1"
+    """Known beforehand, so that signing a link asks nobody."""
+
+    minio_timeout: float = Field(10, gt=0)
+    """Seconds that one transfer may stand still."""
+
+    presign_expires: int = Field(3600, ge=1, le=7 * 24 * 3600)
+    """Seconds that a link to a photo is valid."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def milvus_uri(self) -> str:
+        return f"http://{self.milvus_host}:{self.milvus_port}"

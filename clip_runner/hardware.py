@@ -1,0 +1,33 @@
+"""What this machine can compute on, and in which types it is fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+# Instructions that compute in bfloat16; without them it is emulated, and slower than float32.
+_CPU_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+
+
+def choose_device(asked: str) -> torch.device:
+    """The device of `MODEL_DEVICE`; `auto` is a GPU where there is one, else the CPU."""
+    if asked != "auto":
+        return torch.device(asked)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fast_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
+    """Types that this hardware computes faster than float32, best first."""
+    if device.type == "cuda":
+        return (torch.float16, torch.bfloat16)
+    return (torch.bfloat16,) if _CPU_BF16_FLAGS & _cpu_flags() else ()
+
+
+def _cpu_flags() -> frozenset[str]:
+    """The processor's instruction set extensions; empty where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())

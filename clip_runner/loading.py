@@ -1,0 +1,119 @@
+"""From a hub id or a folder to a dual encoder and all that must be known of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from numpy.typing import NDArray
+
+from clip_runner.identity import ModelIdentity, fingerprint
+from clip_runner.pixels import PixelSpec
+
+_SAMPLE = 64  # values of each tensor that the fingerprint sees
+
+
+class ModelUnavailable(Exception):
+    """The model of `MODEL_ID` cannot be loaded; the message says in one line what to do."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A dual encoder in float32 on the CPU, with its tokenizer and the geometry of its photos."""
+
+    model: Any
+    tokenizer: Any
+    identity: ModelIdentity
+    pixel_spec: PixelSpec
+    context_tokens: int
+    text_padding: str
+    """`longest`, or `max_length` where the model was trained so (SigLIP)."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    rescale: float
+
+
+def load_model(model_id: str) -> LoadedModel:
+    """Load weights (safetensors only), tokenizer and processor; no code of the model's repository is run.
+
+    Raises:
+        ModelUnavailable: the hub or folder does not have it, or it is no dual encoder.
+    """
+    # A hub that does not answer must be an error within seconds, not after minutes of trying.
+    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
+    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
+    from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    folder = Path(model_id).expanduser()
+    source = str(folder) if folder.is_dir() else model_id
+    if not folder.is_dir() and (folder.is_absolute() or model_id.startswith(".")):
+        raise ModelUnavailable(f"MODEL_ID={model_id}: there is no such folder.")
+    if folder.is_dir() and not any(folder.glob("*.safetensors")):
+        raise ModelUnavailable(f"MODEL_ID={model_id}: the folder has no *.safetensors; other formats are not loaded.")
+    try:
+        model = AutoModel.from_pretrained(
+            source, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        ).eval()
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        processor = AutoImageProcessor.from_pretrained(source, trust_remote_code=False, backend="pil")
+    except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        raise ModelUnavailable(_reason(model_id, folder.is_dir(), error)) from error
+    if not (hasattr(model, "get_text_features") and hasattr(model, "get_image_features")):
+        raise ModelUnavailable(f"MODEL_ID={model_id}: {type(model).__name__} does not encode texts and images.")
+    return _describe(folder.name if folder.is_dir() else model_id, model, tokenizer, processor)
+
+
+def _describe(name: str, model: Any, tokenizer: Any, processor: Any) -> LoadedModel:
+    config = processor.to_dict()
+    text_config = model.config.get_text_config()
+    spec = PixelSpec.from_processor(config)
+    context = min(int(tokenizer.model_max_length), int(text_config.max_position_embeddings))
+    padding = "max_length" if "siglip" in str(model.config.model_type) else "longest"
+    mean, std = tuple(config["image_mean"]), tuple(config["image_std"])
+    rescale = float(config.get("rescale_factor", 1 / 255))
+    preprocessing = {
+        "pixels": spec.to_dict(),
+        "mean": mean,
+        "std": std,
+        "rescale": rescale,
+        "context": context,
+        "padding": padding,
+    }
+    identity = ModelIdentity(f"{name}@{fingerprint(_samples(model), preprocessing)}", _dim(model))
+    return LoadedModel(model, tokenizer, identity, spec, context, padding, mean, std, rescale)
+
+
+def _dim(model: Any) -> int:
+    """Length of the vectors: CLIP's configuration names it, SigLIP's is its text tower's projection."""
+    config = model.config
+    dim = getattr(config, "projection_dim", None)
+    if dim is None:
+        text = config.get_text_config()
+        dim = getattr(text, "projection_size", None) or text.hidden_size
+    return int(dim)
+
+
+def _samples(model: Any) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Some values of each tensor, spread over all of it, with its name and shape."""
+    for name, tensor in model.state_dict().items():
+        flat = tensor.reshape(-1)
+        step = max(1, flat.numel() // _SAMPLE)
+        yield f"{name}{list(tensor.shape)}", flat[::step][:_SAMPLE].float().numpy()
+
+
+def _reason(model_id: str, is_folder: bool, error: Exception) -> str:
+    if is_folder:
+        return f"MODEL_ID={model_id}: the folder cannot be loaded: {str(error).splitlines()[0]}"
+    return (
+        f"MODEL_ID={model_id}: the model hub does not answer or does not have it, and it is not in the local "
+        "cache; give a folder, or download it once where there is a network."
+    )

@@ -1,0 +1,100 @@
+"""Child processes that are ready when their start returns, and gone when they are told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+
+class ChildFailed(Exception):
+    """A child ended, or did not become ready; the message names it and its log."""
+
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """In the child: be told to stop when the parent is gone, whatever ended it."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Child:
+    """A program in a process group of its own, its output in a log file."""
+
+    def __init__(self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            # The group lets us end the children's children; a terminal's Ctrl-C reaches only us.
+            self._process = subprocess.Popen(
+                command,
+                env={**os.environ, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_ready(self, ready: Callable[[], bool], *, timeout: float) -> None:
+        """Return as soon as `ready` says so; ChildFailed when the child ends or the time is up."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            if not self.running:
+                raise ChildFailed(f"{self.name} ended while starting: {self.last_line()} (log: {self.log})")
+            if time.monotonic() > deadline:
+                raise ChildFailed(f"{self.name} was not ready after {timeout:.0f} s (log: {self.log})")
+            time.sleep(0.1)
+
+    def last_line(self) -> str:
+        """The last thing the child said."""
+        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        return lines[-1].strip() if lines else "it said nothing"
+
+    def stop(self, *, grace: float = 10) -> None:
+        """End the child and everything it started: asked first, killed after `grace` seconds."""
+        family = self._family()
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)  # a paused process does not hear SIGTERM
+        try:
+            self._process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+        # Some programs leave workers in groups of their own.
+        for process in family:
+            if process.is_running():
+                process.kill()
+        psutil.wait_procs(family, timeout=5)
+
+    def kill(self) -> None:
+        """End the child at once, as a crash would."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _family(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)

@@ -1,0 +1,79 @@
+"""The two stores as processes of this machine: Milvus Lite's server, and an S3 server with MinIO's code.
+
+They speak the protocols of their large relatives, so nothing but addresses differs from production.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from local.ports import HOST, answers
+from local.processes import Child, ChildFailed
+
+_START_TIMEOUT = 60.0  # seconds; about one is usual, a busy machine takes longer
+_BIN = Path(sys.executable).parent
+
+
+def start_milvus_lite(data: Path, port: int) -> Child:
+    """Start Milvus Lite's server over the data in `data`."""
+    data.mkdir(parents=True, exist_ok=True)
+    command = [_BIN / "milvus-lite", "server", "--host", HOST, "--data-dir", data / "data", "--port", port]
+    child = Child("Milvus", [str(part) for part in command], env={}, log=data / "milvus.log")
+    try:
+        child.wait_ready(lambda: answers(port), timeout=_START_TIMEOUT)
+    except ChildFailed:
+        child.stop()
+        raise
+    return child
+
+
+def start_s3(data: Path, port: int, *, access_key: str, secret_key: str) -> Child:
+    """Start the S3 server (JuiceFS' gateway, which is MinIO's) over the files in `data`."""
+    files, meta = data / "objects", f"sqlite3://{data / 'meta.db'}"
+    juicefs = str(_BIN / "juicefs")
+    if not (data / "meta.db").exists():
+        files.mkdir(parents=True, exist_ok=True)
+        formatting = [
+            juicefs,
+            "format",
+            meta,
+            "fashion",
+            "--storage",
+            "file",
+            "--bucket",
+            f"{files}/",
+            "--trash-days",
+            "0",
+        ]
+        done = subprocess.run(formatting, capture_output=True, text=True, check=False, timeout=_START_TIMEOUT)
+        if done.returncode != 0:
+            raise ChildFailed(f"the S3 server could not make its store in {data}: {done.stderr.strip()[-300:]}")
+    options = ["--multi-buckets", "--keep-etag", "--object-tag", "--object-meta", "--no-bgjob", "--backup-meta", "0"]
+    command = [juicefs, "gateway", *options, "--no-usage-report", meta, f"{HOST}:{port}"]
+    secrets = {"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key}
+    child = Child("the S3 server", command, env=secrets, log=data / "s3.log")
+    try:
+        child.wait_ready(lambda: _lives(port), timeout=_START_TIMEOUT)
+    except ChildFailed:
+        child.stop()
+        raise
+    return child
+
+
+def _lives(port: int) -> bool:
+    return http_ok(f"http://{HOST}:{port}/minio/health/live")
+
+
+def http_ok(url: str, *, timeout: float = 2) -> bool:
+    """Whether a GET of `url` answers 200."""
+    # No proxy: these addresses are this machine's own.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=timeout) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,47 @@
+"""The services put together: what is served, with what limits. Start: `bentoml serve service:FashionSearch`."""
+
+from __future__ import annotations
+
+import bentoml
+from prometheus_client import REGISTRY
+
+from api.app import create_app
+from api.bento_runner import BentoRunner
+from api.gate import Gate
+from api.metering import Metrics
+from api.settings import ServiceSettings
+from api.startup import assemble, check_settings
+from clip_runner.runner import ClipRunner
+
+settings = ServiceSettings()
+metrics = Metrics(REGISTRY)
+app = create_app(settings, metrics)
+
+
+@bentoml.service(
+    name="fashion_search",
+    workers=settings.api_workers,
+    # The gate answers a request that takes too long; this limit is only the net beneath it.
+    traffic={"timeout": settings.request_timeout + 5},
+    metrics={"enabled": False},  # the application meters itself, see api/metering.py
+    logging={"access": {"enabled": False}},  # and writes its own access log
+)
+@bentoml.asgi_app(app, path="/")
+class FashionSearch:
+    """Search a catalogue of fashion photos by words, by photo, or both."""
+
+    runner = bentoml.depends(ClipRunner)
+
+    def __init__(self) -> None:
+        app.state.parts = assemble(settings, metrics, BentoRunner(self.runner))
+
+    @bentoml.on_deployment
+    @staticmethod
+    def check() -> None:
+        """Before any process is started: refuse to serve with settings that are not safe."""
+        check_settings(settings)
+
+
+FashionSearch.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator made it a bentoml.Service
+    Gate, public=app, settings=settings, metrics=metrics
+)
