@@ -65,7 +65,7 @@ class Search:
                     leave_out=query.like,
                 )
         with self._metrics.stage("presign", timings):
-            results = [self._shown(hit.item) | {"score": hit.score} for hit in hits[: query.top_k]]
+            results = [self._shown(hit.item, score=hit.score) for hit in hits[: query.top_k]]
         return {
             "results": results,
             "has_more": len(hits) > query.top_k,
@@ -108,8 +108,8 @@ class Search:
             raise NotFound(f"There is no item {id!r} to find more like.")
         return np.asarray(item.vector, np.float32)
 
-    def _shown(self, item: Item) -> dict[str, Any]:
-        return {"id": item.id, "url": self._catalogue.link(item), "metadata": item.metadata()}
+    def _shown(self, item: Item, **more: float) -> dict[str, Any]:
+        return {"id": item.id, **more, "url": self._catalogue.link(item), "metadata": item.metadata()}
 
 
 def combine(

@@ -29,7 +29,9 @@ def _end_with_parent() -> None:
 class Child:
     """A program in a process group of its own, its output in a log file."""
 
-    def __init__(self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path | None = None
+    ) -> None:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -37,6 +39,7 @@ class Child:
             # The group lets us end the children's children; a terminal's Ctrl-C reaches only us.
             self._process = subprocess.Popen(
                 command,
+                cwd=cwd,
                 env={**os.environ, **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,0 +1,3 @@
+from etl.jobs import app
+
+app(prog_name="etl")
