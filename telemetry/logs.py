@@ -1,121 +1,99 @@
-"""One shape for all log lines: loguru's own, BentoML's, uvicorn's and every library's.
+"""One shape for all log lines: our own, BentoML's, uvicorn's and every library's.
 
-Each line carries the time (ISO 8601, UTC, milliseconds), the level, the process, the request's id and the trace's
-where there are any. A traceback stays inside its event. Access lines go to a file of their own.
+Each event is written once to the console and, where `LOG_DIR` is set, once to a file: lines of the access log to
+`access`, errors to `error`, the rest to `process`. docs/monitoring.md describes the format.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
-import traceback
-from contextvars import ContextVar
-from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-import orjson
 from loguru import logger
 
+from telemetry.bridge import log_uncaught_exceptions, take_over_standard_logging
+from telemetry.context import request_id_var, trace_id_var
+from telemetry.files import KINDS, Pruning, Rotation, log_file
+from telemetry.lines import JsonLines, TextLines, fallback
+from telemetry.redaction import Redactor, secrets_of
 from telemetry.settings import LogSettings
 
 if TYPE_CHECKING:
     from loguru import Record
 
-request_id_var: ContextVar[str | None] = ContextVar("request_id", default=None)
-trace_id_var: ContextVar[str | None] = ContextVar("trace_id", default=None)
+__all__ = ["LogSettings", "access_logger", "configure_logs", "request_id_var", "trace_id_var"]
 
 access_logger = logger.bind(log="access")
 """For one line a request; everything else goes through loguru's `logger`."""
 
-_TEXT = "{extra[_time]} {level:<7} {extra[_process]} [{extra[_request]}] {name}:{line} {message}\n{exception}"
+_RENDERED = "_rendered"
 
 
-def configure_logs(process: str, settings: LogSettings) -> None:
+def configure_logs(process: str, settings: LogSettings, secrets: Iterable[str] = ()) -> None:
     """Send this process's log lines to the console and, where `LOG_DIR` is set, to its files.
 
     Args:
-        process: the name in every line and, with the pid, in the files' names: several processes never share one.
+        process: the name in every line and, with host and pid, in the files' names.
+        settings: level, format, folder and limits.
+        secrets: values that must never be written; those in the environment are known already.
     """
-    render = _json_line if settings.log_format == "json" else _text_line
-    logger.remove()
-    shape: dict[str, Any] = {
-        "format": lambda record: render(record, process),
-        "level": settings.log_level,
-        "backtrace": False,
-        "diagnose": False,  # values of variables in tracebacks would carry secrets into the log
-    }
-    logger.add(sys.stderr, colorize=False, **shape)
-    if settings.log_dir is not None:
-        settings.log_dir.mkdir(parents=True, exist_ok=True)
-        rotation = f"{settings.log_rotate_mb} MB"
-        for name, wanted in (("process", _is_process), ("access", _is_access), ("error", _is_error)):
-            file = settings.log_dir / f"{name}.{process}.{os.getpid()}.log"
-            logger.add(file, filter=wanted, rotation=rotation, retention=settings.log_keep, **shape)
-    _take_over_standard_logging(settings.log_level)
+    redactor = Redactor({*secrets, *secrets_of()})
+    render = (JsonLines if settings.log_format == "json" else TextLines)(process, redactor)
 
-
-def _time(record: Record) -> str:
-    return record["time"].astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _text_line(record: Record, process: str) -> str:
-    record["extra"] |= {"_time": _time(record), "_process": process, "_request": request_id_var.get() or "-"}
-    return _TEXT
-
-
-def _json_line(record: Record, process: str) -> str:
-    line: dict[str, Any] = {
-        "time": _time(record),
-        "level": record["level"].name,
-        "process": process,
-        "pid": record["process"].id,
-        "logger": record["name"],
-        "line": record["line"],
-        "message": record["message"],
-        "request_id": request_id_var.get(),
-        "trace_id": trace_id_var.get(),
-    }
-    line |= {key: value for key, value in record["extra"].items() if key not in line and key != "_json"}
-    if (exception := record["exception"]) is not None and exception.type is not None:
-        line["exception"] = "".join(traceback.format_exception(exception.type, exception.value, exception.traceback))
-    present = {key: value for key, value in line.items() if value is not None}
-    record["extra"]["_json"] = orjson.dumps(present, default=str).decode()
-    return "{extra[_json]}\n"
-
-
-def _is_access(record: Record) -> bool:
-    return record["extra"].get("log") == "access"
-
-
-def _is_process(record: Record) -> bool:
-    return not _is_access(record)
-
-
-def _is_error(record: Record) -> bool:
-    return record["level"].no >= logging.ERROR
-
-
-class _ToLoguru(logging.Handler):
-    """Hands records of the standard library's logging on to loguru."""
-
-    def emit(self, record: logging.LogRecord) -> None:
+    def render_once(record: Record) -> None:
         try:
-            level: str | int = logger.level(record.levelname).name
-        except ValueError:
-            level = record.levelno
+            record["extra"][_RENDERED] = render(record)
+        except Exception as error:  # logging must never fail the work that is logged
+            record["extra"][_RENDERED] = fallback(record, process, error)
 
-        def rename(line: Record) -> None:
-            line["name"], line["line"] = record.name, record.lineno
+    logger.remove()
+    logger.configure(patcher=render_once)
+    logger.add(sys.stderr, level=settings.log_level, format=_line, colorize=False, backtrace=False, diagnose=False)
+    if settings.log_dir is not None:
+        _add_files(process, settings)
+    take_over_standard_logging(settings.log_level)
+    log_uncaught_exceptions()
 
-        logger.patch(rename).opt(exception=record.exc_info).log(level, "{}", record.getMessage())
+
+def _add_files(process: str, settings: LogSettings) -> None:
+    folder = settings.log_dir
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {kind: log_file(folder.resolve(), kind, process) for kind in KINDS}
+    prune = Pruning(
+        folder.resolve(),
+        total_mb=settings.log_total_mb,
+        keep_days=settings.log_keep_days,
+        open_files=files.values(),
+    )
+    prune()
+    for kind, path in files.items():
+        logger.add(
+            path,
+            level=settings.log_level,
+            filter=_only(kind),
+            format=_line,
+            rotation=Rotation(settings.log_rotate_mb),
+            retention=prune,
+            delay=True,  # no empty error.log for a process without errors
+            watch=True,  # another process may have pruned the file
+            backtrace=False,
+            diagnose=False,
+        )
 
 
-def _take_over_standard_logging(level: str) -> None:
-    logging.basicConfig(handlers=[_ToLoguru()], level=level, force=True)
-    for name in list(logging.root.manager.loggerDict):
-        library = logging.getLogger(name)
-        library.handlers.clear()
-        library.propagate = True
-    # Every request has its own line already, with more in it.
-    logging.getLogger("uvicorn.access").disabled = True
+def _line(_: Record) -> str:
+    return f"{{extra[{_RENDERED}]}}\n"
+
+
+def _only(kind: str) -> Callable[[Record], bool]:
+    return lambda record: _kind(record) == kind
+
+
+def _kind(record: Record) -> str:
+    if record["extra"].get("log") == "access":
+        return "access"
+    return "error" if record["level"].no >= logging.ERROR else "process"
