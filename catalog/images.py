@@ -33,10 +33,9 @@ class ImageStore:
         self._signer = _client(settings, settings.minio_public_endpoint, _PING_TIMEOUT)
 
     def ping(self) -> None:
-        """Return when the store answers and the bucket is there."""
+        """Return when the store answers and accepts the credentials; the bucket itself may be still to come."""
         with _translated():
-            if not self._pinger.bucket_exists(self._bucket):
-                raise CatalogError(f"the bucket {self._bucket!r} does not exist")
+            self._pinger.bucket_exists(self._bucket)
 
     def ensure_bucket(self) -> None:
         """Make the bucket where it is missing."""

@@ -75,9 +75,8 @@ class Stack:
                             "--port", str(settings.api_port))  # fmt: skip
         page = self._run("the search page", "streamlit", "run", "ui/app.py", "--server.address", HOST,
                          "--server.port", str(settings.ui_port), "--server.headless", "true")  # fmt: skip
-        service.wait_ready(lambda: http_ok(f"{self.api_url}/livez"), timeout=_SERVICE_TIMEOUT)
-        self._load_sample()
         service.wait_ready(lambda: http_ok(f"{self.api_url}/readyz"), timeout=_SERVICE_TIMEOUT)
+        self._load_sample()
         page.wait_ready(lambda: http_ok(f"{self.ui_url}/_stcore/health"), timeout=_UI_TIMEOUT)
 
     def wait(self) -> None:

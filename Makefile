@@ -1,0 +1,51 @@
+# `make help` lists what can be done here.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format etl lock clean-local
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
+
+# One environment for running and developing. The marks in it say which lock file it was made from.
+$(VENV)/.local: requirements-local.txt requirements-torch.txt
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is needed; set PYTHON=... to a Python 3.11"; exit 1; }
+	@echo "installing into $(VENV) (once; about 2 GB with torch) ..."
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-torch.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-local.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.local requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	touch $@
+
+run: $(VENV)/.local ## start everything on this machine, with the sample catalogue; Ctrl-C ends it
+	@exec $(BIN)/python -m local
+
+test: $(VENV)/.dev ## install what the suite needs and run it against real servers
+	@scripts/test-tools.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy --strict and yamllint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy api catalog clip_runner etl local telemetry ui service.py tests
+	$(BIN)/yamllint -s .
+
+format: $(VENV)/.dev ## let ruff put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+etl: $(VENV)/.local ## load a catalogue into the running system: make etl SOURCE=folder
+	@test -n "$(SOURCE)" || { echo "make etl SOURCE=folder: say what to load"; exit 2; }
+	@set -a; . .local/credentials.env; set +a; exec $(BIN)/python -m etl run $(SOURCE)
+
+lock: $(VENV)/.dev ## write the requirements files from pyproject.toml
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock.sh
+
+clean-local: ## remove the data of `make run`
+	rm -rf .local
