@@ -11,6 +11,9 @@ from loguru import logger
 
 from telemetry.lines import LINE, LOGGER
 
+_REPLACED = ("uvicorn.access", "bentoml.access")
+"""Access logs of the frameworks: the service writes its own, with more in it."""
+
 
 class ToLoguru(logging.Handler):
     """Hands records of the standard library's logging on to loguru, under the library's own name and line."""
@@ -34,6 +37,8 @@ def take_over_standard_logging(level: str) -> None:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
+    for name in _REPLACED:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
 
 

@@ -109,6 +109,7 @@ bentoml.propagate = False
         + """
 bentoml.info("runner %s", "started")
 logging.getLogger("uvicorn.error").warning("made later")
+logging.getLogger("uvicorn.access").info("the service writes its own access log")
 warnings.warn("old call", DeprecationWarning)
 """
     )
