@@ -73,7 +73,7 @@ class Child:
 
     def stop(self, *, grace: float = 10) -> None:
         """End the child and everything it started: asked first, killed after `grace` seconds."""
-        family = self._family()
+        family = self.family()
         self._signal(signal.SIGTERM)
         self._signal(signal.SIGCONT)  # a paused process does not hear SIGTERM
         try:
@@ -92,7 +92,8 @@ class Child:
         self._signal(signal.SIGKILL)
         self._process.wait()
 
-    def _family(self) -> list[psutil.Process]:
+    def family(self) -> list[psutil.Process]:
+        """Everything that the child started and that is still there."""
         try:
             return psutil.Process(self.pid).children(recursive=True)
         except psutil.NoSuchProcess:

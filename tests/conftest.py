@@ -1,0 +1,33 @@
+"""The servers that tests share; each test run starts its own, on free ports, and ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.stack import Stores, System
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """Milvus Lite and the S3 server, empty."""
+    running = Stores(tmp_path_factory.mktemp("stores"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The whole system with the sample catalogue. Tests only read from it."""
+    running = System(tmp_path_factory.mktemp("system"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def api(system: System) -> Iterator[httpx.Client]:
+    """A client of the shared system."""
+    with system.client() as client:
+        yield client
