@@ -141,12 +141,15 @@ class Metrics:
 
 
 def _forget_dead_processes(folder: Path) -> None:
-    """Drop the live gauges of processes that are gone: nobody else does when one is killed."""
-    for file in folder.glob("gauge_live*_*.db"):
+    """Drop the gauges of processes that are gone: nobody else does when one is killed.
+
+    Those with a pid for a label (BentoML's last request time) too, or each restart would add a series.
+    """
+    for file in [*folder.glob("gauge_live*_*.db"), *folder.glob("gauge_all_*.db")]:
         pid = int(file.stem.rpartition("_")[2])
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
-            multiprocess.mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+            file.unlink(missing_ok=True)
         except PermissionError:
             continue

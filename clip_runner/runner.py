@@ -7,7 +7,9 @@ from typing import Any
 import bentoml
 import numpy as np
 
+from clip_runner.metering import BatchMeter
 from clip_runner.settings import RunnerSettings
+from telemetry.logs import LogSettings, configure_logs
 
 _settings = RunnerSettings()
 
@@ -31,17 +33,22 @@ class ClipRunner:
         # torch and transformers are loaded here, in the runner's process alone.
         from clip_runner.encoder import Encoder
 
+        configure_logs("runner", LogSettings())
         self._encoder = Encoder(_settings)
+        self._meter = BatchMeter()
+        self._meter.started()
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=_settings.max_text_batch, max_latency_ms=_MAX_LATENCY_MS)
     def encode_texts(self, texts: list[str]) -> np.ndarray:
         """Records of `encoder.text_row_type(dim)`, shape (n,)."""
-        return self._encoder.encode_texts(texts)
+        with self._meter.batch("text", len(texts)):
+            return self._encoder.encode_texts(texts)
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=_settings.max_image_batch, max_latency_ms=_MAX_LATENCY_MS)
     def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (n, height, width, 3) to unit vectors float32 (n, dim)."""
-        return self._encoder.encode_pixels(pixels)
+        with self._meter.batch("image", len(pixels)):
+            return self._encoder.encode_pixels(pixels)
 
     @bentoml.api
     async def describe(self) -> dict[str, Any]:

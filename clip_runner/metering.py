@@ -1,0 +1,49 @@
+"""What the runner measures itself: the batches as they reach the model. The service's scrape shows it too.
+
+BentoML's `adaptive_batch_size` counts the calls that were joined, not the items in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+
+_ITEMS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class BatchMeter:
+    """Metrics of a runner process; those of processes that are gone still count."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._items = Histogram(
+            "runner_batch_items", "Texts or photos in one batch.", ("method",), buckets=_ITEMS, registry=registry
+        )
+        self._seconds = Histogram(
+            "runner_batch_seconds",
+            "Seconds that the model takes for one batch.",
+            ("method",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._starts = Counter("runner_starts_total", "Runner processes that became ready.", registry=registry)
+
+    def started(self) -> None:
+        """Count a start; call it once the model is loaded."""
+        self._starts.inc()
+        for method in ("text", "image"):  # present from the start, so that the first batch is a rise from zero
+            self._items.labels(method)
+            self._seconds.labels(method)
+
+    @contextmanager
+    def batch(self, method: str, items: int) -> Iterator[None]:
+        """Time a batch; one that fails counts too."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds.labels(method).observe(perf_counter() - start)
+            self._items.labels(method).observe(items)
