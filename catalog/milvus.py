@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
 
 import grpc
 from pymilvus import MilvusClient
@@ -18,6 +18,14 @@ from catalog.settings import StoreSettings
 _MISSING = frozenset({4, 100, 1600})
 # Codes with which a server that is alive refuses what it was asked.
 _REFUSED = frozenset({5, 6, 1100, 1101, 65535})
+_NOT_LOADED = 101
+_LOAD_TIMEOUT = 30.0  # seconds
+
+T = TypeVar("T")
+
+
+class _NotLoaded(CatalogError):
+    """The collection is there, but not in memory."""
 
 
 class MilvusConnection:
@@ -33,15 +41,30 @@ class MilvusConnection:
         # The client logs every failed call with a traceback; here each becomes an exception, told once.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
-    @contextmanager
-    def client(self) -> Iterator[MilvusClient]:
-        """The client, for one call; raises StoreUnavailable, CollectionMissing or CatalogError for its errors."""
+    def call(self, function: Callable[[MilvusClient], T], *, reads: str | None = None) -> T:
+        """Call Milvus; raises StoreUnavailable, CollectionMissing or CatalogError for its errors.
+
+        Args:
+            function: one call of the client; it is repeated where `reads` had to be loaded first.
+            reads: the collection that it reads. A restarted Milvus Lite has it on disk alone.
+        """
+        try:
+            return self._once(function)
+        except _NotLoaded:
+            if reads is None:
+                raise
+            self._once(lambda client: client.load_collection(reads, timeout=_LOAD_TIMEOUT))
+            return self._once(function)
+
+    def _once(self, function: Callable[[MilvusClient], T]) -> T:
         client = self._connected()
         try:
-            yield client
+            return function(client)
         except MilvusException as error:
             if error.code in _MISSING:
                 raise CollectionMissing(error.message) from error
+            if error.code == _NOT_LOADED:
+                raise _NotLoaded(error.message) from error
             if error.code in _REFUSED:
                 raise CatalogError(f"Milvus refused: {error.message}") from error
             self._drop(client)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pymilvus import DataType, MilvusClient
+from pymilvus.exceptions import MilvusException
 
 from catalog.errors import CatalogError, CollectionMissing, ModelMismatch
 from catalog.facets import Facets
@@ -74,11 +75,10 @@ class VectorDatabase:
     def current(self) -> Collection | None:
         """The collection that the alias points to; None where nothing has been loaded yet."""
         try:
-            with self._milvus.client() as client:
-                name = client.describe_alias(self._alias, timeout=self._timeout)["collection_name"]
+            alias = self._milvus.call(lambda client: client.describe_alias(self._alias, timeout=self._timeout))
         except CollectionMissing:
             return None
-        return self.collection(name)
+        return self.collection(alias["collection_name"])
 
     def collection(self, name: str) -> Collection | None:
         """The collection of that name; None where there is none."""
@@ -90,8 +90,7 @@ class VectorDatabase:
 
     def collections(self) -> list[str]:
         """The names of all collections behind the alias, oldest first."""
-        with self._milvus.client() as client:
-            names = client.list_collections(timeout=self._timeout)
+        names = self._milvus.call(lambda client: client.list_collections(timeout=self._timeout))
         numbers = [name.removeprefix(f"{self._alias}_") for name in names if name.startswith(f"{self._alias}_")]
         return [f"{self._alias}_{number}" for number in sorted((n for n in numbers if n.isdigit()), key=int)]
 
@@ -100,28 +99,31 @@ class VectorDatabase:
         names = self.collections()
         number = int(names[-1].rpartition("_")[2]) + 1 if names else 1
         name = f"{self._alias}_{number}"
-        with self._milvus.client() as client:
-            _make_about(client, f"{name}_about")
-            _make_items(client, name, model.dim)
+        self._milvus.call(lambda client: _make_about(client, f"{name}_about"))
+        self._milvus.call(lambda client: _make_items(client, name, model.dim))
         self._remember(name, "model", {"model": model.model, "dim": model.dim})
         return Collection(name, model)
 
     def publish(self, collection: Collection) -> None:
         """Point the alias to `collection`, in one step for whoever searches."""
-        with self._milvus.client() as client:
-            if client.list_aliases(timeout=self._timeout).get("aliases") and self.current() is not None:
-                client.alter_alias(collection.name, self._alias, timeout=_WRITE_TIMEOUT)
-            else:
+
+        def switch(client: MilvusClient) -> None:
+            try:
+                client.describe_alias(self._alias, timeout=self._timeout)
+            except MilvusException:
                 client.create_alias(collection.name, self._alias, timeout=_WRITE_TIMEOUT)
+            else:
+                client.alter_alias(collection.name, self._alias, timeout=_WRITE_TIMEOUT)
+
+        self._milvus.call(switch)
 
     def drop(self, name: str) -> None:
         """Remove a collection for good; the one that is searched is refused."""
         current = self.current()
         if current is not None and current.name == name:
             raise CatalogError(f"{name} is being searched; publish another collection first")
-        with self._milvus.client() as client:
-            client.drop_collection(name, timeout=_WRITE_TIMEOUT)
-            client.drop_collection(f"{name}_about", timeout=_WRITE_TIMEOUT)
+        self._milvus.call(lambda client: client.drop_collection(name, timeout=_WRITE_TIMEOUT))
+        self._milvus.call(lambda client: client.drop_collection(f"{name}_about", timeout=_WRITE_TIMEOUT))
 
     # --- items
 
@@ -132,21 +134,23 @@ class VectorDatabase:
         """
         for item in items:
             _check_vector(item, collection.model.dim)
-        with self._milvus.client() as client:
-            client.upsert(collection.name, [item.row() for item in items], timeout=_WRITE_TIMEOUT)
+        rows = [item.row() for item in items]
+        self._milvus.call(lambda client: client.upsert(collection.name, rows, timeout=_WRITE_TIMEOUT))
 
     def delete(self, collection: Collection, ids: Sequence[str]) -> None:
         """Remove items; ids that are not there are passed over."""
-        with self._milvus.client() as client:
-            client.delete(collection.name, ids=list(ids), timeout=_WRITE_TIMEOUT)
+        self._milvus.call(lambda client: client.delete(collection.name, ids=list(ids), timeout=_WRITE_TIMEOUT))
 
     def get(self, collection: Collection, ids: Sequence[str], *, with_vector: bool = False) -> list[Item]:
         """The items that are there, in no particular order."""
         if not ids:
             return []
-        with self._milvus.client() as client:
-            rows = client.get(collection.name, list(ids), output_fields=["*"], timeout=self._timeout)
-        return [_item(row, with_vector) for row in rows]
+        fields = [*_OUTPUT, "vector"] if with_vector else _OUTPUT
+        rows = self._milvus.call(
+            lambda client: client.get(collection.name, list(ids), output_fields=fields, timeout=self._timeout),
+            reads=collection.name,
+        )
+        return [Item.from_row(row) for row in rows]
 
     def search(
         self,
@@ -172,8 +176,8 @@ class VectorDatabase:
         expression = build_filter(filters or {}, fields, leave_out=leave_out)
         # One fetch from the start: results come sorted, so a lowest score cuts off the tail alone, and an offset
         # given to the server would make it compute the same.
-        with self._milvus.client() as client:
-            found = client.search(
+        found = self._milvus.call(
+            lambda client: client.search(
                 collection.name,
                 [vector],
                 filter=expression,
@@ -185,20 +189,26 @@ class VectorDatabase:
                     "offset": offset,
                 },
                 timeout=self._timeout,
-            )[0]
-        hits = [Hit(_item(_flat(row), False), min(1.0, float(row["distance"]))) for row in found]
+            )[0],
+            reads=collection.name,
+        )
+        hits = [
+            Hit(Item.from_row({"id": row["id"], **row["entity"]}), min(1.0, float(row["distance"]))) for row in found
+        ]
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
     def count(self, collection: Collection) -> int:
         """Items in the collection, those of the last moment included."""
-        with self._milvus.client() as client:
-            rows = client.query(
+        rows = self._milvus.call(
+            lambda client: client.query(
                 collection.name,
                 filter="",
                 output_fields=["count(*)"],
                 consistency_level="Strong",
                 timeout=_WRITE_TIMEOUT,
-            )
+            ),
+            reads=collection.name,
+        )
         return int(rows[0]["count(*)"])
 
     def iterate(self, collection: Collection, *, source: str | None = None, batch: int = 1000) -> Iterator[list[Item]]:
@@ -208,21 +218,28 @@ class VectorDatabase:
         while True:
             # By id, page after page: needs no state in the server, so it survives the server's restart.
             after = f"id > {json.dumps(last, ensure_ascii=False)}" if last else ""
-            with self._milvus.client() as client:
+            condition = " and ".join(part for part in (expression, after) if part)
+
+            def page(client: MilvusClient, condition: str = condition) -> list[dict[str, Any]]:
+                # Only the iterator returns rows in the order of their ids.
                 iterator = client.query_iterator(
                     collection.name,
                     batch_size=batch,
                     limit=batch,
-                    filter=" and ".join(part for part in (expression, after) if part),
+                    filter=condition,
                     output_fields=_OUTPUT,
                     consistency_level="Strong",
                     timeout=_WRITE_TIMEOUT,
                 )
-                rows = iterator.next()
-                iterator.close()
+                try:
+                    return list(iterator.next())
+                finally:
+                    iterator.close()
+
+            rows = self._milvus.call(page, reads=collection.name)
             if not rows:
                 return
-            yield [_item(row, False) for row in rows]
+            yield [Item.from_row(row) for row in rows]
             last = max(row["id"] for row in rows)
 
     # --- what is kept beside a collection
@@ -251,20 +268,15 @@ class VectorDatabase:
         )
 
     def _about(self, collection: str, key: str) -> dict[str, Any] | None:
-        with self._milvus.client() as client:
-            rows = client.get(
-                f"{collection}_about",
-                [key],
-                output_fields=["value"],
-                # Read right after a load by services that did not write it.
-                timeout=self._timeout,
-            )
+        name = f"{collection}_about"
+        rows = self._milvus.call(
+            lambda client: client.get(name, [key], output_fields=["value"], timeout=self._timeout), reads=name
+        )
         return json.loads(rows[0]["value"]) if rows else None
 
     def _remember(self, collection: str, key: str, value: dict[str, Any]) -> None:
         row = {"key": key, "value": json.dumps(value), "nothing": [0.0, 1.0]}
-        with self._milvus.client() as client:
-            client.upsert(f"{collection}_about", [row], timeout=_WRITE_TIMEOUT)
+        self._milvus.call(lambda client: client.upsert(f"{collection}_about", [row], timeout=_WRITE_TIMEOUT))
 
 
 _OUTPUT = ["id", "object", "content_hash", *TEXT_FIELDS, "$meta"]
@@ -307,15 +319,3 @@ def _check_vector(item: Item, dim: int) -> None:
     # Milvus Lite would take NaN, and lose the item for every search.
     if not abs(float(np.linalg.norm(vector)) - 1) < 1e-3:
         raise ValueError(f"item {item.id!r}: its vector is not of length 1")
-
-
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A search's row as a query returns it."""
-    return {"id": row["id"], **row["entity"]}
-
-
-def _item(row: dict[str, Any], with_vector: bool) -> Item:
-    row = dict(row)
-    if not with_vector:
-        row.pop("vector", None)
-    return Item.from_row(row)

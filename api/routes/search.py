@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from api import openapi
 from api.body import JSON, MULTIPART, Form, expect, read_form, read_json, single
@@ -14,6 +14,8 @@ from api.schemas import Facets, ItemAnswer, SearchAnswer, SearchQuery, parse_sea
 from api.state import ServiceParts
 
 router = APIRouter(tags=["search"])
+
+ItemId = Annotated[str, Path(openapi_examples={"sample": {"value": "images/055-jacket-black"}})]
 
 
 @router.post(
@@ -43,7 +45,7 @@ async def search_image(request: Request, parts: ServiceParts) -> Response:
     responses=openapi.errors(404, 422, 429, 503, 504),
     summary="One item",
 )
-async def item(id: str, parts: ServiceParts) -> Response:
+async def item(id: ItemId, parts: ServiceParts) -> Response:
     """An item's data, with a fresh link to its photo."""
     return Response(orjson.dumps(await parts.search.item(id)), media_type=JSON)
 
