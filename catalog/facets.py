@@ -57,4 +57,4 @@ def count_facets(items: Iterable[Item]) -> Facets:
         for name, counter in sorted(counts.items())
         if len(counter) <= MAX_VALUES or len(counter) <= counter.total() / 2
     }
-    return Facets(fields, total, datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+    return Facets(fields, total, datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))

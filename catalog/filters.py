@@ -1,18 +1,18 @@
-"""The one place where filter expressions are built.
+"""The one place where conditions are built.
 
 Milvus takes conditions as text, so whatever a client sends could become part of that text. Here only names on a
 list and JSON-escaped literals do. Neither server's own templating can be relied on (Milvus Lite 3.2 and Milvus 2.3
-refuse `filter_params`).
+refuse `filter_params`), and the client's `ids=` puts them between quotes as they are.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from catalog.errors import InvalidFilter, UnknownFilter
-from catalog.item import TEXT_FIELDS
+from catalog.item import TEXT_FIELDS, has_control
 
 MAX_VALUES = 100
 _MAX_INT = 2**63 - 1
@@ -22,7 +22,8 @@ def build_filter(filters: Mapping[str, Any], fields: Collection[str], *, leave_o
     """A Milvus expression: AND over fields, OR over a list's values.
 
     Args:
-        filters: a value, or a list of up to 100 values, for each field; text, number or boolean.
+        filters: a value, or a list of up to 100 values, for each field; text, number or boolean. Milvus Lite takes
+            true for 1 and false for 0; Milvus itself tells them apart.
         fields: the fields that can be filtered by.
         leave_out: an id that must not be found.
 
@@ -37,18 +38,42 @@ def build_filter(filters: Mapping[str, Any], fields: Collection[str], *, leave_o
         values = wanted if isinstance(wanted, list) else [wanted]
         if not 1 <= len(values) <= MAX_VALUES:
             raise InvalidFilter(f"the filter {field!r} has {len(values)} values; 1 to {MAX_VALUES} are allowed")
-        # `==` joined by `or` instead of `in`: Milvus Lite has no `in` for fields of the catalogue's own, and
-        # Milvus 2.3 fails on lists that mix whole and broken numbers.
-        tests = [f"{_column(field)} == {_literal(field, value)}" for value in values]
-        conditions.append(f"({' or '.join(tests)})")
+        literals = [_literal(field, value) for value in values]
+        if field in TEXT_FIELDS:
+            conditions.append(f"{field} in [{', '.join(literals)}]")
+        else:
+            # `==` joined by `or` instead of `in`: Milvus Lite has no `in` for fields of the catalogue's own, and
+            # Milvus 2.3 fails on lists that mix texts with numbers, or whole with broken ones.
+            # A key in brackets, since it may read like a keyword.
+            column = f"$meta[{_text(field)}]"
+            conditions.append(_join("or", [f"{column} == {literal}" for literal in literals]))
     if leave_out is not None:
         conditions.append(f"id != {_text(leave_out)}")
-    return " and ".join(conditions)
+    return _join("and", conditions) if conditions else ""
 
 
-def _column(field: str) -> str:
-    """A field of the schema by its name, one of the catalogue's own by its key: a key may read like a keyword."""
-    return field if field in TEXT_FIELDS else f"$meta[{_text(field)}]"
+def one_of(field: str, values: Sequence[str]) -> str:
+    """The condition that a text field of the schema is one of `values`, of which there is at least one."""
+    return f"{field} in [{', '.join(map(_text, values))}]"
+
+
+def after(field: str, value: str) -> str:
+    """The condition that a text field of the schema comes after `value`."""
+    return f"{field} > {_text(value)}"
+
+
+def both(*conditions: str) -> str:
+    """All of these conditions; empty ones are none."""
+    real = [condition for condition in conditions if condition]
+    return _join("and", real) if real else ""
+
+
+def _join(operator: str, conditions: Sequence[str]) -> str:
+    """Join by halves: Milvus' core reads a chain of some fifty as too deeply nested."""
+    if len(conditions) == 1:
+        return conditions[0]
+    middle = len(conditions) // 2
+    return f"({_join(operator, conditions[:middle])} {operator} {_join(operator, conditions[middle:])})"
 
 
 def _literal(field: str, value: Any) -> str:
@@ -69,6 +94,6 @@ def _literal(field: str, value: Any) -> str:
 
 def _text(value: str) -> str:
     # JSON's escapes for quotes and backslashes are Milvus' own; its \\uXXXX is not, so what needs it is refused.
-    if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in value):
+    if has_control(value):
         raise InvalidFilter("a filter's text holds control characters")
     return json.dumps(value, ensure_ascii=False)

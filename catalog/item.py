@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +19,18 @@ RESERVED = frozenset({"id", "object", "vector", "content_hash", *TEXT_FIELDS})
 """Names that a catalogue's own fields cannot have."""
 
 MAX_ID = 512
+MAX_OBJECT = 1024
+MAX_HASH = 64
 MAX_TEXT = 4096
-"""Longest id and longest text field, in bytes of UTF-8: Milvus counts bytes."""
+"""Longest id, object name, content hash and text field, in bytes of UTF-8: Milvus counts bytes."""
+
+MAX_EXTRA = 60_000
+"""Longest JSON of the catalogue's own fields together, in bytes; Milvus' limit is 65,536."""
+
+
+def has_control(text: str) -> bool:
+    """Whether a text holds control characters or half a surrogate pair: no id may, and no filter can ask for it."""
+    return any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in text)
 
 
 @dataclass(frozen=True)
@@ -44,10 +56,33 @@ class Item:
         fixed = {name: getattr(self, name) for name in TEXT_FIELDS}
         return {name: value for name, value in fixed.items() if value is not None} | self.extra
 
+    def problem(self) -> str | None:
+        """Why no collection could hold this item, whatever its vector; None where one could."""
+        if not self.id or has_control(self.id):
+            return f"{self.id!r} cannot be an id: it is empty, or holds control characters"
+        longest = {"id": MAX_ID, "object": MAX_OBJECT, "content_hash": MAX_HASH} | dict.fromkeys(TEXT_FIELDS, MAX_TEXT)
+        for name, limit in longest.items():
+            if len((getattr(self, name) or "").encode()) > limit:
+                return f"its {name} is longer than {limit} bytes"
+        if taken := RESERVED & self.extra.keys():
+            return f"{min(taken)!r} cannot be a field of the catalogue's own"
+        for name, value in self.extra.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                return f"its {name} is not a number"
+        if len(json.dumps(self.extra, ensure_ascii=False).encode()) > MAX_EXTRA:
+            return f"its further fields are longer than {MAX_EXTRA} bytes together"
+        return None
+
     def row(self) -> dict[str, Any]:
-        """The item as Milvus keeps it; absent texts are stored as "", since not every server knows null."""
-        if self.vector is None:
-            raise ValueError("an item without a vector cannot be stored")
+        """The item as Milvus keeps it; absent texts are stored as "", since not every server knows null.
+
+        Raises ValueError for an item that no collection could hold.
+        """
+        if problem := self.problem():
+            raise ValueError(f"item {self.id!r}: {problem}")
+        # Milvus Lite would take NaN, and lose the item for every search.
+        if self.vector is None or not abs(float(np.linalg.norm(self.vector)) - 1) < 1e-3:
+            raise ValueError(f"item {self.id!r}: its vector is not of length 1")
         fixed = {name: getattr(self, name) or "" for name in TEXT_FIELDS}
         return {
             "id": self.id,

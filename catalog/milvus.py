@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from concurrent.futures import Future
+from typing import NoReturn, TypeVar
 
 import grpc
 from pymilvus import MilvusClient
@@ -14,18 +15,23 @@ from pymilvus.exceptions import MilvusException
 from catalog.errors import CatalogError, CollectionMissing, StoreUnavailable
 from catalog.settings import StoreSettings
 
-# Codes for "there is no such collection" and "no such alias" (Milvus 2.3 to 2.6, Milvus Lite).
-_MISSING = frozenset({4, 100, 1600})
-# Codes with which a server that is alive refuses what it was asked.
-_REFUSED = frozenset({5, 6, 1100, 1101, 65535})
-_NOT_LOADED = 101
+# Milvus' codes (internal/../merr): collection or alias not found; collection not, or not fully, in memory.
+_MISSING = frozenset({100, 1600})
+_NOT_LOADED = frozenset({101, 103})
+# A server that is alive refuses what it was asked: privileges, parameters, anything unexpected; 6 is Milvus Lite's
+# word for a condition that it cannot read.
+_REFUSED = frozenset({6, 1100, 1101, 1102, 1400, 65535})
 _LOAD_TIMEOUT = 30.0  # seconds
 
 T = TypeVar("T")
 
 
-class _NotLoaded(CatalogError):
+class _NotLoaded(StoreUnavailable):
     """The collection is there, but not in memory."""
+
+
+class _ConnectionLost(StoreUnavailable):
+    """The connection broke; a new one may be had."""
 
 
 class MilvusConnection:
@@ -37,7 +43,9 @@ class MilvusConnection:
         self._password = settings.milvus_password.get_secret_value()
         self._timeout = settings.milvus_timeout
         self._client: MilvusClient | None = None
+        self._connecting: Future[MilvusClient] | None = None
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         # The client logs every failed call with a traceback; here each becomes an exception, told once.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
@@ -45,16 +53,26 @@ class MilvusConnection:
         """Call Milvus; raises StoreUnavailable, CollectionMissing or CatalogError for its errors.
 
         Args:
-            function: one call of the client; it is repeated where `reads` had to be loaded first.
-            reads: the collection that it reads. A restarted Milvus Lite has it on disk alone.
+            function: calls of the client, each with a time limit; run again where the connection broke, since a
+                server that was restarted is noticed only then. Whatever is asked here can be repeated.
+            reads: the collection that it reads; loaded where it is not. A restarted Milvus Lite has it on disk alone.
         """
-        try:
-            return self._once(function)
-        except _NotLoaded:
-            if reads is None:
-                raise
-            self._once(lambda client: client.load_collection(reads, timeout=_LOAD_TIMEOUT))
-            return self._once(function)
+        for _ in range(2):
+            try:
+                return self._once(function)
+            except _ConnectionLost:
+                continue
+            except _NotLoaded:
+                if reads is None:
+                    raise
+                self._load(reads)
+        return self._once(function)
+
+    def close(self) -> None:
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _once(self, function: Callable[[MilvusClient], T]) -> T:
         client = self._connected()
@@ -63,36 +81,82 @@ class MilvusConnection:
         except MilvusException as error:
             if error.code in _MISSING:
                 raise CollectionMissing(error.message) from error
-            if error.code == _NOT_LOADED:
-                raise _NotLoaded(error.message) from error
+            if error.code in _NOT_LOADED:
+                raise _NotLoaded("milvus", error.message) from error
             if error.code in _REFUSED:
                 raise CatalogError(f"Milvus refused: {error.message}") from error
-            self._drop(client)
             raise StoreUnavailable("milvus", error.message) from error
-        except (grpc.RpcError, ConnectionError, TimeoutError) as error:
+        except grpc.RpcError as error:
+            code = error.code() if isinstance(error, grpc.Call) else None
+            if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                # The connection stays: a server that was only slow goes on with it, and gRPC's own keepalive finds
+                # out within 15 s when nobody is there any more.
+                raise StoreUnavailable("milvus", "no answer in time") from error
             self._drop(client)
-            raise StoreUnavailable("milvus", type(error).__name__) from error
+            raise _ConnectionLost("milvus", code.name if code else type(error).__name__) from error
+        except ValueError as error:
+            if client is self._client:
+                raise
+            # Another thread found the connection broken, and closed it under this one.
+            raise _ConnectionLost("milvus", "the connection was closed") from error
 
-    def close(self) -> None:
-        with self._lock:
-            if self._client is not None:
-                self._client.close()
-            self._client = None
+    def _load(self, collection: str) -> None:
+        """Have the server read a collection into memory; threads that find it missing together ask once."""
+        with self._loading:
+            self._once(lambda client: client.load_collection(collection, timeout=_LOAD_TIMEOUT))
 
     def _connected(self) -> MilvusClient:
-        # Waiting for the lock takes as long as another thread's connecting, which is bounded.
+        """The client; where there is none, one thread makes it while the others wait for what comes of it."""
         with self._lock:
-            if self._client is None:
-                try:
-                    self._client = MilvusClient(
-                        self._uri, user=self._user, password=self._password, timeout=self._timeout, dedicated=True
-                    )
-                except (MilvusException, grpc.RpcError, ConnectionError, TimeoutError) as error:
-                    raise StoreUnavailable("milvus", "no connection") from error
-            return self._client
+            if self._client is not None:
+                return self._client
+            connecting = self._connecting
+            mine = connecting is None
+            if connecting is None:
+                connecting = self._connecting = Future()
+        if not mine:
+            return connecting.result()
+        try:
+            client = self._connect()
+        except BaseException as error:
+            with self._lock:
+                self._connecting = None
+            connecting.set_exception(error)
+            raise
+        with self._lock:
+            self._client, self._connecting = client, None
+        connecting.set_result(client)
+        return client
+
+    def _connect(self) -> MilvusClient:
+        try:
+            client = MilvusClient(
+                self._uri, user=self._user, password=self._password, timeout=self._timeout, dedicated=True
+            )
+        except MilvusException as error:
+            cause = error.__cause__
+            code = cause.code() if isinstance(cause, grpc.Call) else None
+            if code is grpc.StatusCode.UNAUTHENTICATED:
+                raise StoreUnavailable("milvus", "it refuses the user or the password") from error
+            raise StoreUnavailable("milvus", f"no connection to {self._uri}") from error
+        except (grpc.RpcError, OSError) as error:
+            raise StoreUnavailable("milvus", f"no connection to {self._uri}") from error
+        # Left to itself the client mends a broken connection by waiting for a new one, up to the time limit, under
+        # a lock that all its users share: with 30 threads the last would wait a minute. Failing at once is ours to
+        # handle, in `call`.
+        client._handler._on_rpc_error = _fail_at_once
+        return client
 
     def _drop(self, broken: MilvusClient) -> None:
         """Forget a client whose channel broke: gRPC's own reconnecting backs off for up to two minutes."""
         with self._lock:
-            if self._client is broken:
-                self._client = None
+            if self._client is not broken:
+                return
+            self._client = None
+        broken.close()
+
+
+def _fail_at_once(error: Exception) -> NoReturn | bool:
+    if isinstance(error, grpc.RpcError):
+        raise error
+    return False  # "not handled": the client raises it itself
