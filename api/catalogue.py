@@ -116,7 +116,7 @@ class Catalogue:
     def _look(self) -> None:
         """Learn which collection is searched, and what it can be filtered by."""
         collection = self._vectors.current()
-        self._facets = self._vectors.facets(collection) if collection else Facets()
+        self._facets = self._vectors.facets(collection, self._facets) if collection else Facets()
         if collection != self._collection or not self._known:
             logger.info("searching {}", collection.name if collection else "nothing: no catalogue is loaded")
         self._collection = collection

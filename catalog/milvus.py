@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import grpc
 from pymilvus import MilvusClient
@@ -150,13 +150,14 @@ class MilvusConnection:
     def _drop(self, broken: MilvusClient) -> None:
         """Forget a client whose channel broke: gRPC's own reconnecting backs off for up to two minutes."""
         with self._lock:
-            if self._client is not broken:
-                return
-            self._client = None
-        broken.close()
+            mine = self._client is broken
+            if mine:
+                self._client = None
+        if mine:
+            broken.close()
 
 
-def _fail_at_once(error: Exception) -> NoReturn | bool:
+def _fail_at_once(error: Exception) -> bool:
     if isinstance(error, grpc.RpcError):
         raise error
     return False  # "not handled": the client raises it itself

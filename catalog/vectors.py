@@ -137,6 +137,7 @@ class VectorDatabase:
         if possible := _possible(ids):
             condition = one_of("id", possible)
             self._milvus.call(lambda client: client.delete(collection.name, filter=condition, timeout=WRITE_TIMEOUT))
+            self.count(collection)  # waits until the deletion is seen: unlike writes, no reader waits for it
 
     def get(self, collection: Collection, ids: Sequence[str], *, with_vector: bool = False) -> list[Item]:
         """The items that are there, in no particular order."""
@@ -212,31 +213,28 @@ class VectorDatabase:
         )
         return int(rows[0]["count(*)"])
 
-    def iterate(self, collection: Collection, *, source: str | None = None, batch: int = 1000) -> Iterator[list[Item]]:
+    def iterate(self, collection: Collection, *, source: str | None = None, batch: int = 5000) -> Iterator[list[Item]]:
         """All items, or those of one source, without their vectors, in batches ordered by id."""
         of_source = one_of("source", [source]) if source else ""
+        self.count(collection)  # waits until all that was written before is seen, once instead of for each page
         last: str | None = None
         while True:
-            # By id, page after page: needs no state in the server, so it survives the server's restart.
+            # By id, page after page: needs no state in the server, so it survives the server's restart. What the
+            # client's own iterator does, but for its way to put ids between quotes.
             condition = both(of_source, after("id", last) if last is not None else "")
-
-            def page(client: MilvusClient, condition: str = condition) -> list[dict[str, Any]]:
-                # Only the iterator returns rows in the order of their ids.
-                iterator = client.query_iterator(
+            rows = self._milvus.call(
+                lambda client, condition=condition: client.query(  # type: ignore[misc]
                     collection.name,
-                    batch_size=batch,
-                    limit=batch,
                     filter=condition,
+                    limit=batch,
                     output_fields=ITEM_FIELDS,
-                    consistency_level="Strong",
                     timeout=WRITE_TIMEOUT,
-                )
-                try:
-                    return list(iterator.next())
-                finally:
-                    iterator.close()
-
-            rows = self._milvus.call(page, reads=collection.name)
+                    # Together: the rows with the smallest ids, in their order.
+                    iterator="True",
+                    reduce_stop_for_best="True",
+                ),
+                reads=collection.name,
+            )
             if not rows:
                 return
             yield [Item.from_row(row) for row in rows]
@@ -265,8 +263,7 @@ def _possible(ids: Sequence[str]) -> list[str]:
 
 
 def _check_dim(collection: Collection, vector: NDArray[np.float32] | None) -> None:
-    if vector is None or vector.shape != (collection.model.dim,):
+    dim = collection.model.dim
+    if vector is None or vector.shape != (dim,):
         numbers = "no" if vector is None else "x".join(map(str, vector.shape))
-        raise ModelMismatch(
-            f"{collection.name} holds vectors of {collection.model.dim} numbers, this one has {numbers}"
-        )
+        raise ModelMismatch(f"{collection.name} holds vectors of {dim} numbers, this one has {numbers}")
