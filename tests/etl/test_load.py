@@ -86,7 +86,7 @@ def test_a_load_and_the_loads_after_it(system: System, folder: Path) -> None:
         assert api.get("/items/0").json()["metadata"]["colour"] == "red"
 
 
-def test_two_sources_never_collide(system: System, folder: Path, tmp_path: Path) -> None:
+def test_two_sources_never_collide(system: System, folder: Path) -> None:
     system.etl("run", str(folder), "--source-name", "shop")
     other = system.etl("run", str(folder), "--source-name", "other", check=False)
     assert other.returncode == 2
@@ -129,7 +129,7 @@ def test_a_link_out_of_the_folder_is_refused(system: System, tmp_path: Path) -> 
     assert "outside_source" in (Path(system.env["ETL_STATE_DIR"]) / "linked.failed.jsonl").read_text()
 
 
-def test_mistakes_are_one_clear_line(system: System, folder: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_clear_line(system: System, folder: Path) -> None:
     missing = system.etl("run", "/no/such/folder", check=False)
     assert (missing.returncode, missing.stderr.strip()) == (1, "etl: /no/such/folder: there is no such folder")
     (folder / "metadata.csv").write_text("nothing\n1\n")
