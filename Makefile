@@ -15,7 +15,7 @@ $(VENV)/.local: requirements-local.txt requirements-torch.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is needed; set PYTHON=... to a Python 3.11"; exit 1; }
 	@echo "installing into $(VENV) (once; about 2 GB with torch) ..."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-torch.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-torch.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-local.txt
 	touch $@
 

@@ -28,7 +28,8 @@ def test_a_slot_is_given_back_after_an_error() -> None:
 def test_rate_is_counted_for_each_client_and_recovers() -> None:
     now = [0.0]
     rate = RateLimit(2, clock=lambda: now[0])
-    rate.take("a"), rate.take("a"), rate.take("b")
+    for client in ("a", "a", "b"):
+        rate.take(client)
     with pytest.raises(RateLimited) as caught:
         rate.take("a")
     assert caught.value.headers["Retry-After"] == "30"

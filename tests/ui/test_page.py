@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.stack import SAMPLE, System
+from tests.ui.conftest import start_page
+
+PHOTO = SAMPLE / "images" / "055-jacket-black.jpg"
+TITLE = "black leather biker jacket with a belt"
+
+
+def results(page: Page) -> list[str]:
+    """The titles of the results, once they are all painted."""
+    expect(page.locator(".fs-match").first).to_be_visible()
+    page.wait_for_function(
+        "[...document.querySelectorAll('.fs-grid img')].every(i => i.complete || i.loading == 'lazy')"
+    )
+    return page.locator(".fs-title").all_inner_texts()
+
+
+def search(page: Page, words: str) -> None:
+    page.get_by_label("What are you looking for?").fill(words)
+    page.get_by_role("button", name="Search", exact=True).click()
+
+
+def test_first_visit_shows_searches_to_click(page: Page, page_url: str) -> None:
+    page.goto(page_url)
+    expect(page.locator(".fs-examples li")).to_have_count(6)
+    page.get_by_role("link", name="blue jeans").click()
+    assert len(results(page)) == 9
+    assert "q=blue" in page.url
+
+
+def test_words_find_photos_that_are_painted(page: Page, page_url: str) -> None:
+    page.goto(page_url)
+    search(page, "black leather jacket")
+    assert TITLE in results(page)[:3]
+    page.wait_for_function("document.querySelector('.fs-grid img').naturalWidth > 0")
+    expect(page.get_by_text("“a photo of black leather jacket.”")).to_be_visible()
+    assert page.locator(".fs-grid img").first.get_attribute("alt")
+
+
+def test_a_photo_finds_itself_and_words_join_it(page: Page, page_url: str) -> None:
+    page.goto(page_url)
+    page.locator("input[type=file]").set_input_files(PHOTO)
+    expect(page.get_by_text(PHOTO.name)).to_be_visible()
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.get_by_text("Results for your photo")).to_be_visible()
+    assert results(page)[0] == TITLE
+    search(page, "white sneakers")
+    expect(page.get_by_text("and your photo")).to_be_visible()
+
+
+def test_a_link_can_be_shared_and_gone_back_from(page: Page, page_url: str, browser: Browser) -> None:
+    page.goto(page_url)
+    search(page, "red dress")
+    first = results(page)
+    page.get_by_role("link", name="More like", exact=False).first.click()
+    expect(page.get_by_text("items like")).to_be_visible()
+    assert first[0] not in results(page)
+    address = page.url
+    other = browser.new_page()
+    other.goto(address)
+    expect(other.locator(".fs-match").first).to_be_visible()
+    assert other.locator(".fs-title").all_inner_texts() == results(page)
+    other.close()
+    page.go_back()
+    expect(page.get_by_text("“a photo of red dress.”")).to_be_visible()
+    assert results(page) == first
+
+
+def test_large_view_and_back_to_the_results(page: Page, page_url: str) -> None:
+    page.goto(f"{page_url}/?q=black+leather+jacket")
+    results(page)
+    page.get_by_role("link", name=f"Show {TITLE} large").click()
+    expect(page.get_by_role("heading", name=TITLE)).to_be_visible()
+    page.get_by_role("link", name="Back to the results").click()
+    assert len(results(page)) == 9
+
+
+def test_more_results(page: Page, page_url: str) -> None:
+    page.goto(f"{page_url}/?q=dress")
+    results(page)
+    page.get_by_role("button", name="Show more").click()
+    expect(page.locator(".fs-match")).to_have_count(18)
+
+
+def test_nothing_found_offers_to_drop_the_filters(page: Page, page_url: str) -> None:
+    page.goto(page_url + '/?q=dress&f={"category":["boots"],"colour":["pink"]}')
+    page.get_by_role("button", name="Search without filters").click()
+    assert len(results(page)) == 9
+
+
+def test_a_bad_photo_is_told_in_plain_words(page: Page, page_url: str, tmp_path: Path) -> None:
+    (tmp_path / "words.jpg").write_text("this is no photo")
+    page.goto(page_url)
+    page.locator("input[type=file]").set_input_files(tmp_path / "words.jpg")
+    expect(page.get_by_text("words.jpg")).to_be_visible()
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.get_by_text("none of the formats")).to_be_visible()
+
+
+def test_works_on_a_narrow_screen(page: Page, page_url: str) -> None:
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.goto(f"{page_url}/?q=jeans")
+    results(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_the_service_away_is_told_kindly(browser: Browser, system: System, tmp_path: Path) -> None:
+    child, url = start_page(tmp_path, **{**system.env, "MODEL_SERVING_PORT": "9"})
+    try:
+        page = browser.new_page()
+        page.goto(f"{url}/?q=red+dress")
+        expect(page.get_by_text("not reachable at the moment")).to_be_visible(timeout=30_000)
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+        expect(page.get_by_label("What are you looking for?")).to_have_value("red dress")
+        assert "Traceback" not in page.content()
+        page.close()
+    finally:
+        child.stop()
