@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_identity_is_stable_and_tells_models_apart(encoder: Encoder, tmp_path: P
     assert load_model(str(folder)).identity.model != encoder.identity.model
 
 
-def save_beside_tokenizer(model: torch.nn.Module, folder: Path, size: int | None = None) -> Path:
+def save_beside_tokenizer(model: Any, folder: Path, size: int | None = None) -> Path:
     """A model's folder with the bundled tokenizer, and the bundled processor at the model's size."""
     model.save_pretrained(folder)
     for file in ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"):
