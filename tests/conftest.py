@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.full_milvus import FullMilvus
 from tests.stack import Stores, System
 
 
@@ -14,6 +15,14 @@ from tests.stack import Stores, System
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     """Milvus Lite and the S3 server, empty."""
     running = Stores(tmp_path_factory.mktemp("stores"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def full_milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FullMilvus]:
+    """The full Milvus server, empty; for what Milvus Lite does otherwise."""
+    running = FullMilvus(tmp_path_factory.mktemp("full-milvus"))
     yield running
     running.stop()
 

@@ -37,14 +37,22 @@ class FullMilvus:
         _UNPACKED.mkdir(exist_ok=True)
         if not (self._folder / "bin").exists():
             (self._folder / "bin").symlink_to(_UNPACKED)
-        # Left to itself the server moves to another port where one is taken.
+        # Left to itself the server moves to another port where one is taken; its etcd does not, so that a second
+        # server on the machine would not start.
         ports = {name: free_port() for name in _PORTS} | {"proxy": self.port}
         command = [str(_SERVER), "--data", str(self._folder)]
         for name, port in ports.items():
             command += [f"--{name}-port", str(port)]
         if self._authorization:
             command += ["--authorization-enabled", "true"]
-        self.child = Child("Milvus 2.3.5", command, env={}, log=self._folder / "milvus.log", cwd=self._folder)
+        etcd, peers = (f"http://{HOST}:{port}" for port in (ports["etcd"], free_port()))
+        config = self._folder / "etcd.yaml"
+        config.write_text(
+            f"listen-client-urls: {etcd}\nadvertise-client-urls: {etcd}\nlisten-peer-urls: {peers}\n"
+            f"initial-advertise-peer-urls: {peers}\ninitial-cluster: default={peers}\n"
+        )
+        env = {"ETCD_CONFIG_PATH": str(config)}
+        self.child = Child("Milvus 2.3.5", command, env=env, log=self._folder / "milvus.log", cwd=self._folder)
         try:
             self.child.wait_ready(self._ready, timeout=_START_TIMEOUT)
         except BaseException:
