@@ -16,7 +16,7 @@ from api.errors import UnknownFilter as UnknownFilterAnswer
 from api.health import PartWatch
 from api.metering import Metrics
 from api.settings import ServiceSettings
-from catalog.errors import CollectionMissing, InvalidFilter, StoreUnavailable, UnknownFilter
+from catalog.errors import CollectionMissing, InvalidFilter, StoreRefused, StoreUnavailable, UnknownFilter
 from catalog.facets import Facets
 from catalog.images import ImageStore
 from catalog.item import Item
@@ -143,6 +143,9 @@ class Catalogue:
             outcome = "ok"
             raise InvalidValue(f"filters: {error}.") from error
         except StoreUnavailable as error:
+            raise Unavailable(error.part) from error
+        except StoreRefused as error:
+            logger.error("{}", error)
             raise Unavailable(error.part) from error
         finally:
             self._metrics.backend_call("milvus", operation, outcome)

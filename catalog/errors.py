@@ -15,6 +15,17 @@ class StoreUnavailable(CatalogError):
         self.part = part
 
 
+class StoreRefused(CatalogError):
+    """A store answers, but refuses: the credentials, the privileges, or what it was asked; `part` as above.
+
+    Waiting does not help; someone has to change something.
+    """
+
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(f"{part} refuses: {reason}")
+        self.part = part
+
+
 class CollectionMissing(CatalogError):
     """The collection that was named is not there (any more)."""
 

@@ -12,7 +12,7 @@ import grpc
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from catalog.errors import CatalogError, CollectionMissing, StoreUnavailable
+from catalog.errors import CollectionMissing, StoreRefused, StoreUnavailable
 from catalog.settings import StoreSettings
 
 # Milvus' codes (internal/../merr): collection or alias not found; collection not, or not fully, in memory.
@@ -21,6 +21,14 @@ _NOT_LOADED = frozenset({101, 103})
 # A server that is alive refuses what it was asked: privileges, parameters, anything unexpected; 6 is Milvus Lite's
 # word for a condition that it cannot read.
 _REFUSED = frozenset({6, 1100, 1101, 1102, 1400, 65535})
+_REFUSED_CALLS = frozenset(
+    {
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
 _LOAD_TIMEOUT = 30.0  # seconds
 
 T = TypeVar("T")
@@ -50,7 +58,7 @@ class MilvusConnection:
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
     def call(self, function: Callable[[MilvusClient], T], *, reads: str | None = None) -> T:
-        """Call Milvus; raises StoreUnavailable, CollectionMissing or CatalogError for its errors.
+        """Call Milvus; raises StoreUnavailable, StoreRefused or CollectionMissing for its errors.
 
         Args:
             function: calls of the client, each with a time limit; run again where the connection broke, since a
@@ -84,7 +92,7 @@ class MilvusConnection:
             if error.code in _NOT_LOADED:
                 raise _NotLoaded("milvus", error.message) from error
             if error.code in _REFUSED:
-                raise CatalogError(f"Milvus refused: {error.message}") from error
+                raise StoreRefused("milvus", error.message) from error
             raise StoreUnavailable("milvus", error.message) from error
         except grpc.RpcError as error:
             code = error.code() if isinstance(error, grpc.Call) else None
@@ -92,6 +100,8 @@ class MilvusConnection:
                 # The connection stays: a server that was only slow goes on with it, and gRPC's own keepalive finds
                 # out within 15 s when nobody is there any more.
                 raise StoreUnavailable("milvus", "no answer in time") from error
+            if code is not None and code in _REFUSED_CALLS:
+                raise StoreRefused("milvus", f"{self._who} may not do this ({code.name})") from error
             self._drop(client)
             raise _ConnectionLost("milvus", code.name if code else type(error).__name__) from error
         except ValueError as error:
@@ -128,6 +138,10 @@ class MilvusConnection:
         connecting.set_result(client)
         return client
 
+    @property
+    def _who(self) -> str:
+        return f"the user {self._user!r}" if self._user else "a call without a user"
+
     def _connect(self) -> MilvusClient:
         try:
             client = MilvusClient(
@@ -137,7 +151,7 @@ class MilvusConnection:
             cause = error.__cause__
             code = cause.code() if isinstance(cause, grpc.Call) else None
             if code is grpc.StatusCode.UNAUTHENTICATED:
-                raise StoreUnavailable("milvus", "it refuses the user or the password") from error
+                raise StoreRefused("milvus", f"{self._who}, or the password (MILVUS_USER, MILVUS_PASSWORD)") from error
             raise StoreUnavailable("milvus", f"no connection to {self._uri}") from error
         except (grpc.RpcError, OSError) as error:
             raise StoreUnavailable("milvus", f"no connection to {self._uri}") from error

@@ -46,8 +46,10 @@ class Hit:
 class VectorDatabase:
     """Milvus, as the project uses it. Thread-safe; every call has a time limit.
 
-    Every method raises StoreUnavailable when Milvus does not answer, and CollectionMissing when the collection it
-    was given is gone. What a process has written it finds at once; other processes a moment later.
+    Every method raises StoreUnavailable when Milvus does not answer, StoreRefused when it may not or cannot do what
+    it was asked, and CollectionMissing when the collection it was given is gone. What a process has written it finds
+    at once; other processes a moment later. Searching needs the privileges DescribeAlias, DescribeCollection, Search
+    and Query; loading needs all.
     """
 
     def __init__(self, settings: StoreSettings) -> None:
