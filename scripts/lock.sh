@@ -16,16 +16,22 @@ compile() {
     { echo "# Made by \`make lock\` from pyproject.toml; do not edit."; cat "$work/$out"; } >"$out"
 }
 
-compile requirements-dev.txt --extra ui --extra local --extra dev
+compile requirements-dev.txt --extra ui --extra alert_webhook --extra local --extra dev
 grep -v '^#' requirements-dev.txt | sed -nE 's/^([a-z0-9._-]+==[^ ]+).*/\1/p' >"$work/pins"
 compile requirements.txt -c "$work/pins"
 compile requirements-local.txt --extra ui --extra local -c "$work/pins"
 
-# The page's image has neither torch nor the service's packages.
-python - >"$work/ui.in" <<'PY'
-import tomllib
-print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["ui"], sep="\n")
+# The images of the page and of the alert webhook have neither torch nor the service's packages.
+alone() {
+    local extra=$1 out=$2
+    python - "$extra" >"$work/$extra.in" <<'PY'
+import sys, tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
 PY
-uv pip compile --quiet --no-header --no-annotate --generate-hashes --python-version 3.11 -c "$work/pins" \
-    "$work/ui.in" -o "$work/requirements-ui.txt"
-{ echo "# Made by \`make lock\` from pyproject.toml; do not edit."; cat "$work/requirements-ui.txt"; } >requirements-ui.txt
+    uv pip compile --quiet --no-header --no-annotate --generate-hashes --python-version 3.11 -c "$work/pins" \
+        "$work/$extra.in" -o "$work/$extra.txt"
+    { echo "# Made by \`make lock\` from pyproject.toml; do not edit."; cat "$work/$extra.txt"; } >"$out"
+}
+
+alone ui requirements-ui.txt
+alone alert_webhook monitoring/alert_webhook/requirements.txt

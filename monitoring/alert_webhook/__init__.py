@@ -1,0 +1,1 @@
+"""Alertmanager's alerts as Discord messages: nothing is lost, nothing is said twice."""
