@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
-from catalog.errors import CatalogError, StoreUnavailable
+from catalog.errors import CatalogError, StoreRefused, StoreUnavailable
 from catalog.settings import StoreSettings
 
 _PING_TIMEOUT = 1.0  # seconds
-_MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
+_MISSING = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchBucket"})
+_CREDENTIALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+
+
+def object_name(source: str, id: str, ending: str = "") -> str:
+    """The name of an item's photo in the bucket: its source and id, escaped as in URLs, with the photo's ending.
+
+    What no store would take as a name is replaced by its SHA-256: empty parts, dots alone, more than 200 bytes.
+    """
+    folder, name = quote(source, safe=""), quote(id)
+    # Without an ending, `a` would be a file where `a/b` needs a folder: not every store takes both.
+    return f"{folder if _speakable(folder) else _digest(source)}/{name if _speakable(name) else _digest(id)}" + (
+        ending or ".photo"
+    )
+
+
+def _speakable(path: str) -> bool:
+    parts = path.split("/")
+    return len(path) <= 700 and all(part not in ("", ".", "..") and len(part) <= 200 for part in parts)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class ImageStore:
-    """One bucket of an S3 store. Thread-safe; every call has a time limit and raises StoreUnavailable."""
+    """One bucket of an S3 store. Thread-safe; every call has a time limit.
+
+    Every method but `link` raises StoreUnavailable when the store does not answer, and StoreRefused when it answers
+    that this may not be.
+    """
 
     def __init__(self, settings: StoreSettings) -> None:
         self._bucket = settings.minio_bucket_name
         self._expires = timedelta(seconds=settings.presign_expires)
         self._client = _client(settings, settings.minio_endpoint, settings.minio_timeout)
-        self._pinger = _client(settings, settings.minio_endpoint, _PING_TIMEOUT)
+        self._pinger = _client(settings, settings.minio_endpoint, _PING_TIMEOUT, retries=0)
         # The host is part of a link's signature, so links are signed by a client that believes to speak to the
         # public host; its region is known, so that it never has to ask.
         self._signer = _client(settings, settings.minio_public_endpoint, _PING_TIMEOUT)
@@ -59,6 +86,7 @@ class ImageStore:
                 response.release_conn()
 
     def exists(self, name: str) -> bool:
+        """Whether there is an object of that name."""
         try:
             with _translated(name):
                 self._client.stat_object(self._bucket, name)
@@ -85,14 +113,14 @@ class ImageStore:
         return str(self._signer.presigned_get_object(self._bucket, name, expires=self._expires))
 
 
-def _client(settings: StoreSettings, endpoint: str, timeout: float) -> Minio:
-    url = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
+def _client(settings: StoreSettings, endpoint: str, timeout: float, *, retries: int = 1) -> Minio:
+    url = urlsplit(endpoint)
     pool = urllib3.PoolManager(
         num_pools=4,
         maxsize=16,
         timeout=urllib3.Timeout(connect=min(timeout, 2), read=timeout),
         # Every call here can be repeated safely: puts write the same bytes again.
-        retries=urllib3.Retry(total=1, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504)),
+        retries=urllib3.Retry(total=retries, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504)),
     )
     return Minio(
         url.netloc,
@@ -106,13 +134,17 @@ def _client(settings: StoreSettings, endpoint: str, timeout: float) -> Minio:
 
 @contextmanager
 def _translated(name: str | None = None) -> Iterator[None]:
+    """Failures in our own words; with a name, its absence is a KeyError."""
     try:
         yield
     except S3Error as error:
-        if error.code in _MISSING and name is not None:
+        code = error.code or "error"
+        if code in _MISSING and name is not None:
             raise KeyError(name) from error
-        if error.code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
-            raise CatalogError(f"the store refuses the credentials: {error.code}") from error
-        raise StoreUnavailable("store", error.code or "error") from error
+        if code in _CREDENTIALS:
+            raise StoreRefused("store", f"the credentials, or they may not do this ({code})") from error
+        if error.response.status < 500:
+            raise StoreRefused("store", f"{code}: {error.message}") from error
+        raise StoreUnavailable("store", code) from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise StoreUnavailable("store", type(error).__name__) from error

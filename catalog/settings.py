@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, computed_field
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, computed_field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -24,8 +26,8 @@ class StoreSettings(BaseSettings):
     milvus_ef: int = Field(128, ge=1)
     """Breadth of the HNSW search: higher finds more of the true neighbours and takes longer."""
 
-    minio_endpoint: str = "127.0.0.1:9000"
-    """host:port of the store as this process reaches it; https:// in front for TLS."""
+    minio_endpoint: str = "http://127.0.0.1:9000"
+    """The store as this process reaches it; http:// may be left out."""
 
     minio_public_endpoint: str = "http://127.0.0.1:9000"
     """The store as a browser reaches it; links are signed for this host and no other."""
@@ -41,6 +43,18 @@ class StoreSettings(BaseSettings):
 
     presign_expires: int = Field(3600, ge=1, le=7 * 24 * 3600)
     """Seconds that a link to a photo is valid."""
+
+    @field_validator("minio_endpoint", "minio_public_endpoint")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        """As `scheme://host[:port]`: signatures know nothing of paths."""
+        address = value if "://" in value else f"http://{value}"
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("this is no address of a store; write http://host:port or https://host:port")
+        if parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise ValueError("a store's address is http://host:port or https://host:port, with nothing after it")
+        return f"{parts.scheme}://{parts.netloc}"
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import ParamSpec, TypeVar
-from urllib.parse import quote
 
 import numpy as np
 
 from catalog.errors import CatalogError, StoreUnavailable
 from catalog.facets import count_facets
-from catalog.images import ImageStore
-from catalog.item import MAX_ID, MAX_TEXT, TEXT_FIELDS, Item, Scalar
+from catalog.images import ImageStore, object_name
+from catalog.item import TEXT_FIELDS, Item, Scalar
 from catalog.vectors import Collection, CollectionModel, VectorDatabase
 from etl.dataset import Dataset, Record
 from etl.dead_letters import DeadLetters
@@ -124,7 +123,7 @@ class ETL:
         while batch := list(islice(records, self._limits.batch)):
             fresh = []
             for record in batch:
-                if problem := _problem(record, seen):
+                if problem := _problem(record, dataset.name, seen):
                     self._fail(record, problem)
                 else:
                     fresh.append(record)
@@ -215,17 +214,14 @@ class ETL:
                 raise EtlError(str(error)) from error
 
 
-def _problem(record: Record, seen: set[str]) -> RecordError | None:
+def _problem(record: Record, source: str, seen: set[str]) -> RecordError | None:
     """Why a record cannot become an item, before its photo is looked at."""
     if not record.id:
         return RecordError("missing_id", "the row has neither an id nor a photo's path")
     if record.id in seen:
         return RecordError("duplicate_id", f"the id {record.id!r} came before in this source")
-    if len(record.id.encode()) > MAX_ID:
-        return RecordError("long_id", f"the id is longer than {MAX_ID} bytes")
-    for name, value in record.fields.items():
-        if isinstance(value, str) and len(value.encode()) > MAX_TEXT:
-            return RecordError("long_value", f"the field {name!r} is longer than {MAX_TEXT} bytes")
+    if problem := _item(_Photo(record, b"", ""), source, 0).problem():
+        return RecordError("invalid_item", problem)
     return None
 
 
@@ -234,7 +230,7 @@ def _item(photo: _Photo, source: str, dim: int) -> Item:
     fixed: dict[str, Scalar | None] = {name: fields.pop(name, None) for name in TEXT_FIELDS if name != "source"}
     return Item(
         id=photo.record.id,
-        object=object_name(source, photo.record),
+        object=object_name(source, photo.record.id, _ending(photo.record.path)),
         content_hash=photo.hash,
         source=source,
         extra=fields,
@@ -243,10 +239,10 @@ def _item(photo: _Photo, source: str, dim: int) -> Item:
     )
 
 
-def object_name(source: str, record: Record) -> str:
-    """The photo's name in the bucket: source and id, escaped as in URLs, with the photo's own ending."""
-    ending = PurePosixPath(record.path.partition("?")[0]).suffix.lower()
-    return f"{quote(source, safe='')}/{quote(record.id)}{ending if ending in _CONTENT_TYPES else ''}"
+def _ending(path: str) -> str:
+    """The photo's ending, of a path or a URL, where it is one of a photo."""
+    ending = PurePosixPath(path.partition("?")[0]).suffix.lower()
+    return ending if ending in _CONTENT_TYPES else ""
 
 
 def _parts(photos: Sequence[_Photo], most_bytes: int) -> Iterator[list[_Photo]]:
