@@ -33,7 +33,7 @@ test: $(VENV)/.dev ## install what the suite needs and run it against real serve
 lint: $(VENV)/.dev ## ruff, mypy --strict and yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy api catalog clip_runner etl local telemetry ui service.py tests
+	$(BIN)/mypy api catalog clip_runner environment etl local telemetry ui service.py tests
 	$(BIN)/yamllint -s .
 
 format: $(VENV)/.dev ## let ruff put the code into shape

@@ -12,8 +12,9 @@ from api.metering import Metrics
 from api.settings import ServiceSettings
 from api.startup import assemble, check_settings
 from clip_runner.runner import ClipRunner
+from environment import from_environment
 
-settings = ServiceSettings()
+settings = from_environment(ServiceSettings)
 metrics = Metrics(REGISTRY)
 app = create_app(settings, metrics)
 

@@ -14,6 +14,7 @@ from api.settings import ServiceSettings
 from api.state import Parts
 from catalog.images import ImageStore
 from catalog.vectors import VectorDatabase
+from environment import from_environment
 from telemetry.logs import configure_logs
 from telemetry.settings import LogSettings
 
@@ -45,7 +46,7 @@ def check_settings(settings: ServiceSettings) -> None:
 
 def assemble(settings: ServiceSettings, metrics: Metrics, runner: Runner) -> Parts:
     """The parts of a running service, around the runner that BentoML started."""
-    configure_logs("api", LogSettings())
+    configure_logs("api", from_environment(LogSettings))
     encoding = Encoding(runner, settings, metrics)
     catalogue = Catalogue(VectorDatabase(settings), ImageStore(settings), settings, metrics)
     search = Search(encoding, catalogue, metrics, prompt_template=settings.prompt_template)

@@ -9,9 +9,10 @@ import numpy as np
 
 from clip_runner.metering import BatchMeter
 from clip_runner.settings import RunnerSettings
+from environment import from_environment
 from telemetry.logs import LogSettings, configure_logs
 
-_settings = RunnerSettings()
+_settings = from_environment(RunnerSettings)
 
 # A batch that is predicted to take longer is refused; whoever waits longer than this has been answered 504.
 _MAX_LATENCY_MS = int(_settings.request_timeout * 1000)
@@ -33,7 +34,7 @@ class ClipRunner:
         # torch and transformers are loaded here, in the runner's process alone.
         from clip_runner.encoder import Encoder
 
-        configure_logs("runner", LogSettings())
+        configure_logs("runner", from_environment(LogSettings))
         self._encoder = Encoder(_settings)
         self._meter = BatchMeter()
         self._meter.started()

@@ -6,6 +6,7 @@ import signal
 import sys
 from types import FrameType
 
+from environment import from_environment
 from local.processes import ChildFailed
 from local.settings import LocalSettings
 from local.stack import PortTaken, Stack
@@ -26,7 +27,7 @@ def main() -> int:
     """Start, report, wait; the exit code is 1 when a part could not start or ended by itself."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
-    with Stack(LocalSettings(), _say) as stack:
+    with Stack(from_environment(LocalSettings), _say) as stack:
         try:
             stack.start()
             _say(

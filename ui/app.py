@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from environment import from_environment
 from ui import cards
 from ui.client import Answer, SearchClient, SearchFailed
 from ui.settings import UiSettings
@@ -15,7 +16,7 @@ from ui.state import MOST, PAGE, SearchState
 
 @st.cache_resource
 def _settings() -> UiSettings:
-    return UiSettings()
+    return from_environment(UiSettings)
 
 
 @st.cache_resource

@@ -1,0 +1,189 @@
+"""A service with keys, limits and closed pages, over a catalogue that another model has encoded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from catalog.item import Item
+from catalog.vectors import CollectionModel, VectorDatabase
+from local.ports import HOST, free_port
+from tests.stack import ROOT, System
+
+KEYS = {"search": "key-of-the-page", "encode": "key-of-the-loader", "admin": "key-of-the-operator"}
+TIMEOUT = 4.0
+
+
+def entry(scope: str, key: str) -> str:
+    return f"{scope}er:{scope}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    running = System(
+        tmp_path_factory.mktemp("protected"),
+        load=False,
+        API_KEYS=",".join(entry(scope, key) for scope, key in KEYS.items()),
+        OPEN_DOCS="false",
+        OPEN_METRICS="false",
+        RATE_LIMIT_PER_MINUTE="40",
+        MAX_CONCURRENCY="3",
+        REQUEST_TIMEOUT=str(TIMEOUT),
+        CORS_ORIGINS="https://shop.example",
+    )
+    yield running
+    running.stop()
+
+
+def ask(system: System, scope: str | None, method: str, path: str, **options: Any) -> httpx.Response:
+    headers = options.pop("headers", {}) | ({"Authorization": f"Bearer {KEYS[scope]}"} if scope else {})
+    with system.client() as api:
+        return api.request(method, path, headers=headers, **options)
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def test_keys_and_scopes(system: System) -> None:
+    assert code(ask(system, None, "GET", "/facets")) == (401, "unauthorized")
+    assert code(ask(system, None, "GET", "/facets", headers={"X-API-Key": "wrong"})) == (401, "unauthorized")
+    assert code(ask(system, "encode", "GET", "/facets")) == (403, "forbidden")
+    assert code(ask(system, "search", "POST", "/encode_text", json=["x"])) == (403, "forbidden")
+    assert ask(system, "search", "GET", "/facets").status_code == 200
+    assert ask(system, None, "GET", "/facets", headers={"X-API-Key": KEYS["admin"]}).status_code == 200
+    assert ask(system, "encode", "POST", "/encode_text", json=["x"]).status_code == 200
+
+
+def test_health_is_open_pages_and_metrics_are_closed(system: System) -> None:
+    assert ask(system, None, "GET", "/livez").status_code == 200
+    assert ask(system, None, "GET", "/readyz").status_code == 200
+    for path in ("/", "/docs.json", "/metrics", "/static_content/swagger-ui.css"):
+        assert code(ask(system, None, "GET", path)) == (401, "unauthorized"), path
+        assert code(ask(system, "search", "GET", path)) == (403, "forbidden"), path
+        assert ask(system, "admin", "GET", path).status_code == 200, path
+
+
+def test_no_key_is_in_the_log(system: System) -> None:
+    ask(system, "search", "GET", "/facets")
+    log = system.log.read_text()
+    for key in KEYS.values():
+        assert key not in log
+        assert hashlib.sha256(key.encode()).hexdigest() not in log
+
+
+def test_only_named_origins_may_call_from_a_browser(system: System) -> None:
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    allowed = ask(system, None, "OPTIONS", "/search-image", headers=asked)
+    assert allowed.headers["access-control-allow-origin"] == "https://shop.example"
+    refused = ask(system, None, "OPTIONS", "/search-image", headers=asked | {"Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in refused.headers
+
+
+def test_vectors_of_two_models_never_meet(system: System) -> None:
+    vectors = VectorDatabase(system.stores.settings())
+    collection = vectors.create(CollectionModel("another-model@00000000", 256))
+    unit = np.eye(256, dtype=np.float32)
+    vectors.upsert(collection, [Item(id=str(n), object=str(n), content_hash="", vector=unit[n]) for n in range(5)])
+    vectors.publish(collection)
+    vectors.close()
+    deadline = time.monotonic() + 20
+    while (answer := ask(system, "search", "POST", "/search-image", json={"query": "x"})).status_code == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert code(answer) == (503, "model_mismatch")
+    assert answer.headers["retry-after"]
+    assert answer.json()["error"]["details"]["collection"] == "another-model@00000000"
+    assert ask(system, "encode", "POST", "/encode_text", json=["x"]).status_code == 200
+    like = ask(system, "search", "POST", "/search-image", json={"like": "0"})
+    assert {result["id"] for result in like.json()["results"]} == {"1", "2", "3", "4"}
+    assert ask(system, None, "GET", "/readyz").status_code == 200
+
+
+def slow_request(system: System, body: bytes, length: int) -> socket.socket:
+    """A request whose body stops before its end."""
+    connection = socket.create_connection((HOST, system.port), timeout=30)
+    head = f"POST /encode_text HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEYS['admin']}\r\n"
+    connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n".encode() + body)
+    return connection
+
+
+def test_a_body_that_never_ends_is_answered_in_time(system: System) -> None:
+    started = time.monotonic()
+    with slow_request(system, b'["x"', 1000) as connection:
+        answer = connection.recv(10_000)
+    assert b"504" in answer.split(b"\r\n")[0]
+    assert b'"timeout"' in answer
+    assert TIMEOUT - 1 < time.monotonic() - started < TIMEOUT + 3
+
+
+def test_more_than_the_limit_at_once_is_refused_but_health_answers(system: System) -> None:
+    slow = [slow_request(system, b"[", 1000) for _ in range(3)]
+    try:
+        time.sleep(0.5)
+        refused = ask(system, "search", "GET", "/facets")
+        assert code(refused) == (429, "overloaded")
+        assert refused.headers["retry-after"] == "1"
+        assert ask(system, None, "GET", "/livez").status_code == 200
+        assert ask(system, "admin", "GET", "/metrics").status_code == 200
+    finally:
+        for connection in slow:
+            connection.close()
+    time.sleep(0.5)
+    # Those who left have given their places back.
+    assert ask(system, "search", "GET", "/facets").status_code == 200
+
+
+def test_a_client_that_asks_too_often_is_told_when_to_come_back(system: System) -> None:
+    answers = [ask(system, "encode", "POST", "/encode_text", content=b"") for _ in range(60)]
+    limited = [answer for answer in answers if answer.status_code == 429]
+    assert limited
+    assert code(limited[0]) == (429, "rate_limited")
+    assert 1 <= int(limited[0].headers["retry-after"]) <= 60
+    assert ask(system, "admin", "GET", "/facets").status_code == 200  # another key's allowance is its own
+
+
+def test_refusals_are_counted(system: System) -> None:
+    metrics = ask(system, "admin", "GET", "/metrics").text
+    assert 'shed_requests_total{reason="overloaded"}' in metrics
+    assert 'shed_requests_total{reason="rate_limited"}' in metrics
+    assert 'bad_input_total{code="unauthorized"}' in metrics
+
+
+def refused_start(**env: str) -> str:
+    """What a service says that does not start."""
+    command = [str(Path(sys.executable).parent / "bentoml"), "serve", "service:FashionSearch"]
+    done = subprocess.run(
+        [*command, "--host", HOST, "--port", str(free_port())],
+        cwd=ROOT,
+        env={**os.environ, "BENTOML_DO_NOT_TRACK": "True", **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_defaults_and_missing_secrets_stop_a_production_start(tmp_path: Path) -> None:
+    said = refused_start(ENVIRONMENT="production", BENTOML_HOME=str(tmp_path), MINIO_ACCESS_KEY_ID="minioadmin")
+    for name in ("MINIO_ACCESS_KEY_ID", "MINIO_SECRET_ACCESS_KEY", "MILVUS_PASSWORD"):
+        assert f"{name} is not set" in said
+
+
+def test_settings_that_make_no_sense_are_named(tmp_path: Path) -> None:
+    assert "API_KEYS" in refused_start(API_KEYS="x", BENTOML_HOME=str(tmp_path))
+    assert "MAX_CONCURRENCY" in refused_start(MAX_CONCURRENCY="many", BENTOML_HOME=str(tmp_path))
