@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
@@ -41,6 +42,15 @@ def _speakable(path: str) -> bool:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object as a listing shows it: its size in bytes, and a text that changes with its content."""
+
+    name: str
+    size: int
+    etag: str
 
 
 class ImageStore:
@@ -101,12 +111,16 @@ class ImageStore:
         if failed:
             raise CatalogError(f"{len(failed)} objects could not be removed, the first: {failed[0].name}")
 
-    def names(self, prefix: str = "") -> Iterator[str]:
-        """The names of all objects under a prefix."""
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """All objects under a prefix."""
         with _translated():
             for entry in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
                 if entry.object_name and not entry.is_dir:
-                    yield entry.object_name
+                    yield Entry(entry.object_name, entry.size or 0, entry.etag or "")
+
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """The names of all objects under a prefix."""
+        return (entry.name for entry in self.entries(prefix))
 
     def link(self, name: str) -> str:
         """A link that opens this one object, read-only, until it expires. Signed here; nobody is asked."""

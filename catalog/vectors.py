@@ -201,12 +201,12 @@ class VectorDatabase:
         # Results come sorted, so a lowest score cuts off their end alone: the same before the offset as after it.
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
-    def count(self, collection: Collection) -> int:
-        """Items in the collection, those of the last moment included."""
+    def count(self, collection: Collection, *, source: str | None = None) -> int:
+        """Items in the collection, or those of one source; those of the last moment included."""
         rows = self._milvus.call(
             lambda client: client.query(
                 collection.name,
-                filter="",
+                filter=one_of("source", [source]) if source else "",
                 output_fields=["count(*)"],
                 consistency_level="Strong",
                 timeout=WRITE_TIMEOUT,
@@ -215,15 +215,26 @@ class VectorDatabase:
         )
         return int(rows[0]["count(*)"])
 
-    def iterate(self, collection: Collection, *, source: str | None = None, batch: int = 5000) -> Iterator[list[Item]]:
-        """All items, or those of one source, without their vectors, in batches ordered by id."""
-        of_source = one_of("source", [source]) if source else ""
+    def iterate(
+        self,
+        collection: Collection,
+        *,
+        source: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        fields: Sequence[str] = (),
+        batch: int = 5000,
+    ) -> Iterator[list[Item]]:
+        """All items, or those of one source, or those that filters let through, as in `search`.
+
+        They come without their vectors, in batches ordered by id.
+        """
+        wanted = both(one_of("source", [source]) if source else "", build_filter(filters or {}, fields))
         self.count(collection)  # waits until all that was written before is seen, once instead of for each page
         last: str | None = None
         while True:
             # By id, page after page: needs no state in the server, so it survives the server's restart. What the
             # client's own iterator does, but for its way to put ids between quotes.
-            condition = both(of_source, after("id", last) if last is not None else "")
+            condition = both(wanted, after("id", last) if last is not None else "")
             rows = self._milvus.call(
                 lambda client, condition=condition: client.query(  # type: ignore[misc]
                     collection.name,
