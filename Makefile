@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format etl lock clean-local
+.PHONY: help run test lint format etl eval lock clean-local
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -33,7 +33,7 @@ test: $(VENV)/.dev ## install what the suite needs and run it against real serve
 lint: $(VENV)/.dev ## ruff, mypy --strict and yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy api catalog clip_runner environment etl local telemetry ui service.py tests
+	$(BIN)/mypy api catalog clip_runner environment etl evaluation local telemetry ui service.py tests
 	$(BIN)/yamllint -s .
 
 format: $(VENV)/.dev ## let ruff put the code into shape
@@ -43,6 +43,9 @@ format: $(VENV)/.dev ## let ruff put the code into shape
 etl: $(VENV)/.local ## load a catalogue into the running system: make etl SOURCE=folder
 	@test -n "$(SOURCE)" || { echo "make etl SOURCE=folder: say what to load"; exit 2; }
 	@set -a; . .local/credentials.env; set +a; exec $(BIN)/python -m etl run $(SOURCE)
+
+eval: $(VENV)/.local ## measure the running system's relevance: make eval [QUERIES=file] [ARGS=...]
+	@$(BIN)/python -m evaluation run $(or $(QUERIES),evaluation/queries/sample.jsonl) $(ARGS)
 
 lock: $(VENV)/.dev ## write the requirements files from pyproject.toml
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock.sh

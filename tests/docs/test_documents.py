@@ -12,6 +12,7 @@ import pytest
 from api.settings import ServiceSettings
 from clip_runner.settings import RunnerSettings
 from etl.settings import EtlSettings
+from evaluation.settings import EvaluationSettings
 from local.settings import LocalSettings
 from telemetry.settings import LogSettings
 from tests.stack import ROOT, System
@@ -64,7 +65,7 @@ def test_every_setting_is_in_the_example_with_a_line_of_meaning() -> None:
     for line in lines:
         if match := re.fullmatch(r"(?:# )?([A-Z][A-Z0-9_]+)=(.*?)\s+# (.+)", line):
             documented[match[1]] = match[3]
-    classes = (ServiceSettings, RunnerSettings, EtlSettings, LocalSettings, LogSettings, UiSettings)
+    classes = (ServiceSettings, RunnerSettings, EtlSettings, EvaluationSettings, LocalSettings, LogSettings, UiSettings)
     for settings in classes:
         for name in settings.model_fields:
             assert name.upper() in documented, f"{settings.__name__}.{name} is missing from .env.example"
