@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.errors import HfHubHTTPError
 from numpy.typing import NDArray
 
 from clip_runner.identity import ModelIdentity, fingerprint
 from clip_runner.pixels import PixelSpec
+from clip_runner.source import ModelUnavailable, find_model, is_folder, not_on_hub
 
 _SAMPLE = 64  # values of each tensor that the fingerprint sees
 
 
-class ModelUnavailable(Exception):
-    """The model of `MODEL_ID` cannot be loaded; the message says in one line what to do."""
+__all__ = ["LoadedModel", "ModelUnavailable", "load_model"]
 
 
 @dataclass(frozen=True)
@@ -46,30 +45,22 @@ def load_model(model_id: str) -> LoadedModel:
     Raises:
         ModelUnavailable: the hub or folder does not have it, or it is no dual encoder.
     """
-    # A hub that does not answer must be an error within seconds, not after minutes of trying.
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
-    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
+    source = find_model(model_id)
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    folder = Path(model_id).expanduser()
-    source = str(folder) if folder.is_dir() else model_id
-    if not folder.is_dir() and (folder.is_absolute() or model_id.startswith(".")):
-        raise ModelUnavailable(f"MODEL_ID={model_id}: there is no such folder.")
-    if folder.is_dir() and not any(folder.glob("*.safetensors")):
-        raise ModelUnavailable(f"MODEL_ID={model_id}: the folder has no *.safetensors; other formats are not loaded.")
     try:
         model = AutoModel.from_pretrained(
             source, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
         ).eval()
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         processor = AutoImageProcessor.from_pretrained(source, trust_remote_code=False, backend="pil")
-    except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise ModelUnavailable(_reason(model_id, folder.is_dir(), error)) from error
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise ModelUnavailable(_reason(model_id, error)) from error
     if not (hasattr(model, "get_text_features") and hasattr(model, "get_image_features")):
         raise ModelUnavailable(f"MODEL_ID={model_id}: {type(model).__name__} does not encode texts and images.")
-    return _describe(folder.name if folder.is_dir() else model_id, model, tokenizer, processor)
+    return _describe(Path(source).name if is_folder(source) else model_id, model, tokenizer, processor)
 
 
 def _describe(name: str, model: Any, tokenizer: Any, processor: Any) -> LoadedModel:
@@ -110,10 +101,7 @@ def _samples(model: Any) -> Iterator[tuple[str, NDArray[np.float32]]]:
         yield f"{name}{list(tensor.shape)}", flat[::step][:_SAMPLE].float().numpy()
 
 
-def _reason(model_id: str, is_folder: bool, error: Exception) -> str:
-    if is_folder:
+def _reason(model_id: str, error: Exception) -> str:
+    if is_folder(model_id):
         return f"MODEL_ID={model_id}: the folder cannot be loaded: {str(error).splitlines()[0]}"
-    return (
-        f"MODEL_ID={model_id}: the model hub does not answer or does not have it, and it is not in the local "
-        "cache; give a folder, or download it once where there is a network."
-    )
+    return not_on_hub(model_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import bentoml
@@ -9,6 +10,7 @@ import numpy as np
 
 from clip_runner.metering import BatchMeter
 from clip_runner.settings import RunnerSettings
+from clip_runner.source import ModelUnavailable, find_model
 from environment import from_environment
 from telemetry.logs import LogSettings, configure_logs
 
@@ -38,6 +40,15 @@ class ClipRunner:
         self._encoder = Encoder(_settings)
         self._meter = BatchMeter()
         self._meter.started()
+
+    @bentoml.on_deployment
+    @staticmethod
+    def check() -> None:
+        """Before any process is started: a model that cannot be had ends the start with one line."""
+        try:
+            find_model(_settings.model_id)
+        except ModelUnavailable as error:
+            sys.exit(f"fashion-search: {error}")
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=_settings.max_text_batch, max_latency_ms=_MAX_LATENCY_MS)
     def encode_texts(self, texts: list[str]) -> np.ndarray:

@@ -184,6 +184,13 @@ def test_defaults_and_missing_secrets_stop_a_production_start(tmp_path: Path) ->
         assert f"{name} is not set" in said
 
 
+def test_a_model_that_cannot_be_had_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "BENTOML_HOME": str(tmp_path)}
+    said = refused_start(MODEL_ID="openai/clip-vit-base-patch32", **nowhere)
+    assert "the model hub does not answer" in said.strip().splitlines()[-1]
+    assert "no such folder" in refused_start(MODEL_ID="/no/such/folder", BENTOML_HOME=str(tmp_path))
+
+
 def test_settings_that_make_no_sense_are_named(tmp_path: Path) -> None:
     assert "API_KEYS" in refused_start(API_KEYS="x", BENTOML_HOME=str(tmp_path))
     assert "MAX_CONCURRENCY" in refused_start(MAX_CONCURRENCY="many", BENTOML_HOME=str(tmp_path))
