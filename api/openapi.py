@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.schemas import MAX_PHOTOS, MAX_TEXT_CHARS, MAX_TEXTS, ErrorAnswer, SearchQuery
+from api.schemas import MAX_ID, MAX_PHOTOS, MAX_TEXT_CHARS, MAX_TEXTS, ErrorAnswer, SearchQuery
 
 _REASONS = {
     400: "The body is malformed: `invalid_json`, `invalid_multipart`.",
@@ -60,9 +60,8 @@ def photos_body() -> dict[str, Any]:
 
 def search_body() -> dict[str, Any]:
     """The body of `/search-image`, as a form and as JSON."""
-    fields = SearchQuery.model_json_schema()
+    fields, form = _search_fields(), _search_fields()
     fields["anyOf"] = [{"required": ["query"]}, {"required": ["like"]}]
-    form = SearchQuery.model_json_schema()
     form["properties"] |= {
         "file": {"type": "string", "format": "binary", "description": "A photo to search by."},
         "filters": {"type": "string", "description": 'JSON text, such as {"colour": "black"}.'},
@@ -77,6 +76,22 @@ def search_body() -> dict[str, Any]:
             "multipart/form-data": {"schema": form},
         }
     )
+
+
+def _search_fields() -> dict[str, Any]:
+    """The fields of a search; what must be given is said without null, which counts as not given."""
+    fields = SearchQuery.model_json_schema()
+    for name in ("query", "like"):
+        described = fields["properties"][name]["description"]
+        most = MAX_TEXT_CHARS if name == "query" else MAX_ID
+        # A blank text counts as not given either.
+        fields["properties"][name] = {
+            "type": "string",
+            "pattern": r"\S",
+            "maxLength": most,
+            "description": described,
+        }
+    return fields
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from api.errors import ApiError, InvalidValue, MissingField
 MAX_TEXTS = 256
 MAX_PHOTOS = 64
 MAX_TEXT_CHARS = 2_000
+MAX_ID = 512
 
 Scalar = str | float | int | bool
 
@@ -34,7 +35,7 @@ class SearchQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     query: str | None = Field(None, description="Words to search by, up to 2,000 characters.")
-    like: str | None = Field(None, description="An item's id: find more like it.", max_length=512)
+    like: str | None = Field(None, description="An item's id: find more like it.", max_length=MAX_ID)
     text_weight: Number = Field(0.5, ge=0, le=1, description="Weight of the words beside pictures.")
     top_k: Integer = Field(9, ge=1, le=100, description="Number of results.")
     offset: Integer = Field(0, ge=0, le=1000, description="Results to leave out at the beginning.")
