@@ -61,12 +61,12 @@ def photos_body() -> dict[str, Any]:
 def search_body() -> dict[str, Any]:
     """The body of `/search-image`, as a form and as JSON."""
     fields, form = _search_fields(), _search_fields()
-    fields["anyOf"] = [{"required": ["query"]}, {"required": ["like"]}]
+    fields["anyOf"] = [_given("query"), _given("like")]
     form["properties"] |= {
         "file": {"type": "string", "format": "binary", "description": "A photo to search by."},
         "filters": {"type": "string", "description": 'JSON text, such as {"colour": "black"}.'},
     }
-    form["anyOf"] = [{"required": ["query"]}, {"required": ["like"]}, {"required": ["file"]}]
+    form["anyOf"] = [_given("query"), _given("like"), {"required": ["file"]}]
     return _body(
         {
             "application/json": {
@@ -81,17 +81,15 @@ def search_body() -> dict[str, Any]:
 def _search_fields() -> dict[str, Any]:
     """The fields of a search; what must be given is said without null, which counts as not given."""
     fields = SearchQuery.model_json_schema()
-    for name in ("query", "like"):
+    for name, most in (("query", MAX_TEXT_CHARS), ("like", MAX_ID)):
         described = fields["properties"][name]["description"]
-        most = MAX_TEXT_CHARS if name == "query" else MAX_ID
-        # A blank text counts as not given either.
-        fields["properties"][name] = {
-            "type": "string",
-            "pattern": r"\S",
-            "maxLength": most,
-            "description": described,
-        }
+        fields["properties"][name] = {"type": "string", "maxLength": most, "description": described}
     return fields
+
+
+def _given(name: str) -> dict[str, Any]:
+    """A text that is there; a blank one counts as not given."""
+    return {"required": [name], "properties": {name: {"pattern": r"\S"}}}
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:
