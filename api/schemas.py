@@ -39,7 +39,9 @@ class SearchQuery(BaseModel):
     text_weight: Number = Field(0.5, ge=0, le=1, description="Weight of the words beside pictures.")
     top_k: Integer = Field(9, ge=1, le=100, description="Number of results.")
     offset: Integer = Field(0, ge=0, le=1000, description="Results to leave out at the beginning.")
-    min_score: Annotated[Number, Field(ge=-1, le=1)] | None = Field(None, description="Lowest raw cosine of a result.")
+    min_score: Annotated[float, Field(ge=-1, le=1), BeforeValidator(_no_bool)] | None = Field(
+        None, description="Lowest raw cosine of a result."
+    )
     filters: dict[str, Any] = Field(
         default_factory=dict,
         description="AND over fields; a list is OR. Fields are those of `/facets`.",
