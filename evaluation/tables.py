@@ -15,7 +15,9 @@ from evaluation.report import Report
 def of_run(content: Report) -> Table:
     """A row a kind: each metric's mean, and under it the half width of its 95 % interval."""
     total = content["catalogue"]["total"]
-    table = Table(title=f"{content['model']}, {total:,} items", caption="mean ± half of the 95 % interval (bootstrap)")
+    within = f", within {content['within']}" if content["within"] else ""
+    title = f"{content['model']}, {total:,} items{within}"
+    table = Table(title=title, caption="mean ± half of the 95 % interval (bootstrap)")
     table.add_column("kind")
     table.add_column("queries", justify="right")
     for name in METRICS:

@@ -1,0 +1,1 @@
+"""The bundled compact CLIP: its weights, and the data it is trained and measured on."""
