@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,46 +14,51 @@ from local.ports import HOST, answers, free_port
 from local.processes import Child
 
 _ROOT = Path(__file__).resolve().parent.parent
-# An environment of its own keeps it out of the locked requirements.
-_VENV = _ROOT / ".venv-milvus"
-_SERVER = _VENV / "bin" / "milvus-server"
-_UNPACKED = _VENV / "unpacked"  # 10 s of unpacking, once instead of at each start
+_VENV = _ROOT / ".venv-milvus"  # of its own, which keeps the package out of the locked requirements
+_PROGRAM = _VENV / "unpacked" / "bin" / "milvus"
 _START_TIMEOUT = 180.0
-_PORTS = ("proxy", "proxy-internal", "etcd", "root-coord", "query-coord", "query-node",
-          "index-coord", "index-node", "data-coord", "data-node")  # fmt: skip
+_PORTS = ("proxy", "proxy_internal", "etcd", "root_coord", "query_coord", "query_node",
+          "index_coord", "index_node", "data_coord", "data_node")  # fmt: skip
+
+# The package's own start command moves to another port where the old one is still closing, and loses its child when
+# it is killed. So it only unpacks the program and writes its configuration; we start it.
+_UNPACK = "import milvus, sys; milvus._initialize_data_files(sys.argv[1])"
+_CONFIGURE = """
+import json, milvus, sys
+folder, values = sys.argv[1], json.loads(sys.argv[2])
+config = milvus.MilvusServerConfig(data_dir=folder)
+config.resolve_storage()
+for name, value in values.items():
+    assert name in config.configurable_items, name
+    config.set(name, value)
+config.write_config()
+"""
 
 
 class FullMilvus:
-    """Milvus standalone on a free port; can be killed and started again over the same data."""
+    """Milvus standalone on a free port; can be stopped, killed, and started again over the same data."""
 
     def __init__(self, folder: Path, *, authorization: bool = False) -> None:
         _install()
         self._folder = folder.resolve()
         self._authorization = authorization
         self.port = free_port()
+        self._configure()
         self.start()
 
     def start(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        _UNPACKED.mkdir(exist_ok=True)
-        if not (self._folder / "bin").exists():
-            (self._folder / "bin").symlink_to(_UNPACKED)
-        # Left to itself the server moves to another port where one is taken; its etcd does not, so that a second
-        # server on the machine would not start.
-        ports = {name: free_port() for name in _PORTS} | {"proxy": self.port}
-        command = [str(_SERVER), "--data", str(self._folder)]
-        for name, port in ports.items():
-            command += [f"--{name}-port", str(port)]
-        if self._authorization:
-            command += ["--authorization-enabled", "true"]
-        etcd, peers = (f"http://{HOST}:{port}" for port in (ports["etcd"], free_port()))
-        config = self._folder / "etcd.yaml"
-        config.write_text(
-            f"listen-client-urls: {etcd}\nadvertise-client-urls: {etcd}\nlisten-peer-urls: {peers}\n"
-            f"initial-advertise-peer-urls: {peers}\ninitial-cluster: default={peers}\n"
-        )
-        env = {"ETCD_CONFIG_PATH": str(config)}
-        self.child = Child("Milvus 2.3.5", command, env=env, log=self._folder / "milvus.log", cwd=self._folder)
+        env = {
+            "DEPLOY_MODE": "STANDALONE",
+            "MILVUS_RUN_DIR": str(self._folder / "run"),
+            "METRICS_PORT": str(free_port()),
+            "LD_LIBRARY_PATH": str(_PROGRAM.parent),
+            "ETCD_CONFIG_PATH": str(self._folder / "etcd.yaml"),
+            # Seconds that a server which ended without a goodbye is waited for by its successor.
+            "COMMON_SESSION_TTL": "2",
+        }
+        command = [str(_PROGRAM), "run", "standalone"]
+        log = self._folder / "milvus.log"
+        self.child = Child("Milvus 2.3.5", command, env=env, log=log, cwd=self._folder)
         try:
             self.child.wait_ready(self._ready, timeout=_START_TIMEOUT)
         except BaseException:
@@ -61,6 +67,19 @@ class FullMilvus:
 
     def stop(self) -> None:
         self.child.stop()
+
+    def _configure(self) -> None:
+        ports = {name: free_port() for name in _PORTS} | {"proxy": self.port}
+        values = {f"{name}_port": port for name, port in ports.items()}
+        values["authorization_enabled"] = self._authorization
+        configure = [str(_VENV / "bin" / "python"), "-c", _CONFIGURE, str(self._folder), json.dumps(values)]
+        subprocess.run(configure, check=True, timeout=60)
+        # Without this its etcd takes 2379 and 2380, on all addresses.
+        etcd, peers = (f"http://{HOST}:{port}" for port in (ports["etcd"], free_port()))
+        (self._folder / "etcd.yaml").write_text(
+            f"listen-client-urls: {etcd}\nadvertise-client-urls: {etcd}\nlisten-peer-urls: {peers}\n"
+            f"initial-advertise-peer-urls: {peers}\ninitial-cluster: default={peers}\n"
+        )
 
     def _ready(self) -> bool:
         if not answers(self.port):
@@ -78,8 +97,10 @@ class FullMilvus:
 
 
 def _install() -> None:
-    if _SERVER.exists():
-        return
-    subprocess.run([sys.executable, "-m", "venv", str(_VENV)], check=True, timeout=300)
-    pip = [str(_VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "milvus==2.3.5"], check=True, timeout=600)
+    python = _VENV / "bin" / "python"
+    if not (_VENV / "bin" / "milvus-server").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(_VENV)], check=True, timeout=300)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "milvus==2.3.5"], check=True, timeout=600)
+    if not _PROGRAM.exists():
+        subprocess.run([str(python), "-c", _UNPACK, str(_PROGRAM.parent.parent)], check=True, timeout=300)
