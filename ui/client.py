@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from ui.metrics import Metrics
 from ui.settings import UiSettings
 
-# What the page says for an error code of the service; photos get the service's own words.
-_SENTENCES = {
-    "overloaded": "Many people are searching just now. Please try again in a moment.",
-    "rate_limited": "That was a lot of searches. Please wait a moment before the next one.",
-    "model_mismatch": "The catalogue is being renewed. Please try again in a few minutes.",
-    "unauthorized": "The search is not set up correctly here (its key is refused).",
-    "forbidden": "The search is not set up correctly here (its key is refused).",
-    "timeout": "The search took too long. Please try again.",
+Kind = Literal["busy", "away", "photo", "gone", "refused"]
+
+_AWAY = "The search is not reachable at the moment."
+# What the page says for an error code of the service.
+_SENTENCES: dict[str, tuple[Kind, str]] = {
+    "overloaded": ("busy", "Many people are searching just now."),
+    "rate_limited": ("busy", "That was a lot of searches in a short time."),
+    "model_mismatch": ("away", "The catalogue is being renewed."),
+    "unavailable": ("away", _AWAY),
+    "timeout": ("away", "The search took too long."),
+    "unauthorized": ("refused", "The search is not set up correctly here: its key is refused."),
+    "forbidden": ("refused", "The search is not set up correctly here: its key is refused."),
+    "not_found": ("gone", "This item is no longer in the catalogue."),
+    "empty_file": ("photo", "This file is empty. Please choose another photo."),
+    "unsupported_format": ("photo", "This file is not a photo we can read. JPEG, PNG, WebP, GIF, BMP and TIFF work."),
+    "truncated_image": ("photo", "This photo is incomplete: its end is missing. Please save or download it again."),
+    "corrupt_image": ("photo", "This photo is damaged and cannot be opened. Please choose another one."),
+    "image_too_large": ("photo", "This photo has too many pixels. Please make it smaller first."),
+    "extreme_aspect_ratio": ("photo", "This photo is too long and thin to search with. Please crop it first."),
+    "body_too_large": ("photo", "This photo's file is too big. Please make it smaller first."),
 }
-_AWAY = "The search is not reachable at the moment. Your input is kept: please try again shortly."
 
 
 class SearchFailed(Exception):
-    """A search without a result; `message` is for the shopper, `retry` tells whether trying again may help."""
+    """A search without a result: `message` is for the shopper, `wait` the seconds until it is worth another try."""
 
-    def __init__(self, message: str, *, retry: bool) -> None:
+    def __init__(self, kind: Kind, message: str, wait: float = 0) -> None:
         super().__init__(message)
+        self.kind = kind
         self.message = message
-        self.retry = retry
+        self.wait = wait
 
 
 @dataclass(frozen=True)
@@ -45,13 +59,17 @@ class Answer:
 class SearchClient:
     """One pooled connection set to the service. Thread-safe."""
 
-    def __init__(self, settings: UiSettings) -> None:
+    def __init__(self, settings: UiSettings, metrics: Metrics) -> None:
         self._url = settings.api_url
         self._timeout = settings.ui_timeout
+        self._metrics = metrics
         self._session = requests.Session()
-        self._session.mount("http", HTTPAdapter(pool_maxsize=32))
+        # By default a proxy of the environment would be asked for a service next door.
+        self._session.trust_env = settings.ui_use_proxy
+        self._session.mount("http://", HTTPAdapter(pool_maxsize=32))
+        self._session.mount("https://", HTTPAdapter(pool_maxsize=32))
         if key := settings.ui_api_key.get_secret_value():
-            self._session.headers["Authorization"] = f"Bearer {key}"
+            self._session.headers["X-API-Key"] = key
 
     def search(self, *, photo: bytes | None = None, **fields: Any) -> Answer:
         """Search; `fields` as `/search-image` has them, absent ones None. SearchFailed when it cannot."""
@@ -74,18 +92,28 @@ class SearchClient:
 
     def _call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         try:
-            answer = self._session.request(method, self._url + path, timeout=self._timeout, **body)
-            content: dict[str, Any] = answer.json()
+            with self._metrics.api_seconds.time():
+                answer = self._session.request(method, self._url + path, timeout=self._timeout, **body)
+            content = answer.json()
         except (requests.RequestException, ValueError) as error:
-            raise SearchFailed(_AWAY, retry=True) from error
+            raise SearchFailed("away", _AWAY, wait=3) from error
+        if not isinstance(content, dict):
+            raise SearchFailed("away", _AWAY, wait=3)
         if answer.status_code == 200:
             return content
-        problem = content.get("error", {})
-        code, message = problem.get("code", ""), problem.get("message", "")
-        if code in _SENTENCES:
-            raise SearchFailed(_SENTENCES[code], retry=answer.status_code in (429, 503, 504))
-        if answer.status_code in (413, 422):
-            raise SearchFailed(message, retry=False)
-        if answer.status_code == 404:
-            raise SearchFailed("This item is no longer in the catalogue.", retry=False)
-        raise SearchFailed(_AWAY, retry=True)
+        raise failure(answer.status_code, content, answer.headers.get("Retry-After", ""))
+
+
+def failure(status: int, content: Mapping[str, Any], retry_after: str = "") -> SearchFailed:
+    """The service's refusal in a shopper's words."""
+    problem = content.get("error")
+    problem = problem if isinstance(problem, dict) else {}
+    kind, message = _SENTENCES.get(str(problem.get("code", "")), ("away", _AWAY))
+    if kind == "away" and status == 429:
+        kind, message = _SENTENCES["overloaded"]
+    elif kind == "away" and status == 422:
+        kind, message = "refused", str(problem.get("message") or "This search cannot be read.")
+    wait = 0.0
+    if kind in ("busy", "away"):
+        wait = min(60.0, max(2.0, float(retry_after))) if retry_after.isdigit() else 3.0
+    return SearchFailed(kind, message, wait)

@@ -35,6 +35,15 @@ class UiSettings(BaseSettings):
     ui_timeout: float = Field(15, gt=0)
     """Seconds that one call to the service may take."""
 
+    ui_use_proxy: bool = False
+    """Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY apply to calls to the service; it is usually a neighbour."""
+
+    ui_metrics_port: int = Field(0, ge=0, le=65535)
+    """Port of the page's own metrics; 0: none."""
+
+    ui_metrics_host: str = "127.0.0.1"
+    """Address that the metrics listen on."""
+
     @field_validator("ui_examples", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
