@@ -222,15 +222,16 @@ class VectorDatabase:
         source: str | None = None,
         filters: Mapping[str, Any] | None = None,
         fields: Sequence[str] = (),
+        start_after: str | None = None,
         batch: int = 5000,
     ) -> Iterator[list[Item]]:
         """All items, or those of one source, or those that filters let through, as in `search`.
 
-        They come without their vectors, in batches ordered by id.
+        They come without their vectors, in batches ordered by id; whoever was interrupted goes on after an id.
         """
         wanted = both(one_of("source", [source]) if source else "", build_filter(filters or {}, fields))
         self.count(collection)  # waits until all that was written before is seen, once instead of for each page
-        last: str | None = None
+        last = start_after
         while True:
             # By id, page after page: needs no state in the server, so it survives the server's restart. What the
             # client's own iterator does, but for its way to put ids between quotes.

@@ -1,33 +1,46 @@
-"""Where photos come from: a source of records, each one photo with its fields."""
+"""A source as a sequence of records: one photo with its fields each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Protocol
 
 from catalog.item import Scalar
-from etl.errors import EtlError, RecordError
-from etl.metadata import ColumnMap, Row, read_csv
+from etl.columns import ColumnMap, fields_of
+from etl.errors import RecordError
+from etl.sources.table import Row, Table
+from etl.sources.tree import Photo, Tree, inside
+from etl.sources.web import WebSession, is_url, path_of_url
 
-PHOTO_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"})
-TABLE = "metadata.csv"
-MAPPING = "etl.toml"
+
+def _no_photo(_: str | None) -> Photo | None:
+    raise RecordError("missing_path", "the row names no photo")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One photo of a source. `id` is stable between loads; `load` reads the photo, or raises RecordError."""
+    """One photo of a source.
+
+    `id` is stable between loads. `mark` changes when the photo does, where the source knows that without reading
+    it. `read` gives the photo, or None where its mark is still the one it is given; it raises RecordError.
+    `object` is the photo's name in the bucket, where it lies there already.
+    """
 
     id: str
     path: str
-    fields: dict[str, Scalar]
-    load: Callable[[], bytes]
+    source: str
+    fields: dict[str, Scalar] = field(default_factory=dict)
+    mark: str | None = None
+    read: Callable[[str | None], Photo | None] = _no_photo
+    object: str | None = None
+    problem: RecordError | None = None
+    """Why the row cannot become an item, whatever its photo is."""
 
 
-class Dataset(Protocol):
-    """A source: its name (the items' `source`), how many records it has, and the records."""
+class Records(Protocol):
+    """What can be loaded: a number of records under a name, iterated as often as needed."""
 
     name: str
 
@@ -36,54 +49,69 @@ class Dataset(Protocol):
     def __iter__(self) -> Iterator[Record]: ...
 
 
-class FolderDataset:
-    """A folder: the photos that its `metadata.csv` lists, or all of them where there is no table."""
+class Dataset:
+    """The records of one source: the rows of its table, or all photos where it has none."""
 
-    def __init__(self, folder: Path, *, name: str | None = None, columns: ColumnMap | None = None) -> None:
-        if not folder.is_dir():
-            raise EtlError(f"{folder}: there is no such folder")
-        self._root = folder.resolve()
-        self.name = name or self._root.name
-        table, mapping = folder / TABLE, folder / MAPPING
-        self._columns = columns or (ColumnMap.read(mapping) if mapping.exists() else ColumnMap())
-        self._rows = read_csv(table) if table.exists() else self._photos()
-        names = list(self._rows[0]) if self._rows else ["file"]
-        self._file_column = self._columns.photo_column(names)
-        self._id_column = self._columns.key_column(names)
+    def __init__(
+        self, name: str, tree: Tree, table: Table | None, columns: ColumnMap, web: WebSession, *, most: int, prefix: str
+    ) -> None:
+        """Args:
+        name: becomes the items' field `source`.
+        tree: where paths lead to.
+        table: the rows; their photos may also be named by addresses of the web.
+        columns: what the table's columns become.
+        web: fetches those addresses.
+        most: bytes of the largest photo.
+        prefix: put before every id.
+        """
+        self.name = name
+        self._tree = tree
+        self._table = table
+        self._web = web
+        self._most = most
+        self._prefix = prefix
+        names = table.columns if table else ["file"]
+        self._file_column = columns.photo_column(names)
+        self._id_column = columns.key_column(names)
+        self._targets = columns.targets(names, leave_out={self._file_column, self._id_column or ""})
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._table.count if self._table else sum(1 for _ in self._tree.paths())
 
     def __iter__(self) -> Iterator[Record]:
-        for row in self._rows:
-            path = str(row.get(self._file_column) or "")
-            given = row.get(self._id_column) if self._id_column else None
-            fields = self._columns.fields(row, leave_out={self._file_column, self._id_column or ""})
-            yield Record(str(given) if given is not None else id_of_path(path), path, fields, self._loader(path))
+        rows: Iterator[Row | RecordError] = (
+            self._table.rows() if self._table else ({"file": path} for path in self._tree.paths())
+        )
+        for row in rows:
+            yield Record("", "", self.name, problem=row) if isinstance(row, RecordError) else self._record(row)
 
-    def _photos(self) -> list[Row]:
-        files = sorted(file for file in self._root.rglob("*") if file.suffix.lower() in PHOTO_ENDINGS)
-        return [{"file": file.relative_to(self._root).as_posix()} for file in files]
+    def close(self) -> None:
+        self._tree.close()
+        self._web.close()
 
-    def _loader(self, path: str) -> Callable[[], bytes]:
-        return lambda: read_inside(self._root, path)
+    def _record(self, row: Row) -> Record:
+        path = str(row.get(self._file_column) or "")
+        given = row.get(self._id_column) if self._id_column else None
+        fields = fields_of(row, self._targets)
+        try:
+            if is_url(path):
+                key, mark, read = path_of_url(path), None, self._from_web(path)
+            else:
+                key = inside(path)
+                mark, read = self._tree.mark(key), self._from_tree(key)
+        except (RecordError, ValueError) as error:
+            problem = error if isinstance(error, RecordError) else RecordError("invalid_url", f"{path}: {error}")
+            return Record(str(given or ""), path, self.name, fields, problem=problem)
+        id = str(given) if given is not None else without_ending(key)
+        return Record(self._prefix + id if id else "", path, self.name, fields, mark, read)
+
+    def _from_tree(self, path: str) -> Callable[[str | None], Photo | None]:
+        return lambda known: self._tree.read(path, known)
+
+    def _from_web(self, url: str) -> Callable[[str | None], Photo | None]:
+        return lambda known: self._web.photo(url, known, self._most)
 
 
-def id_of_path(path: str) -> str:
+def without_ending(path: str) -> str:
     """A photo's id where the table gives none: its path within the source, without the ending."""
-    return PurePosixPath(path).with_suffix("").as_posix() if path else ""
-
-
-def read_inside(root: Path, path: str) -> bytes:
-    """A file's content; RecordError for one that is missing, or lies outside `root`, also by a link."""
-    if not path:
-        raise RecordError("missing_path", "the row names no photo")
-    file = (root / path).resolve()
-    if not file.is_relative_to(root):
-        raise RecordError("outside_source", f"{path} leads out of the source")
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise RecordError("missing_file", f"{path}: there is no such file") from None
-    except OSError as error:
-        raise RecordError("unreadable_file", f"{path}: {error.strerror}") from error
+    return path if "?" in path or not path else PurePosixPath(path).with_suffix("").as_posix()

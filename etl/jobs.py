@@ -1,89 +1,279 @@
-"""The command: `python -m etl run SOURCE` loads a catalogue."""
+"""The command `python -m etl`."""
 
 from __future__ import annotations
 
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from catalog.images import ImageStore
-from catalog.vectors import VectorDatabase
-from etl.dataset import MAPPING, FolderDataset
+from catalog.errors import CatalogError
+from environment import from_environment
+from etl import copying, load, rebuild
 from etl.dead_letters import DeadLetters
-from etl.encoder_client import EncoderClient
-from etl.errors import EtlError
-from etl.metadata import ColumnMap
-from etl.pipeline import ETL, Limits
-from etl.progress import LoadProgress
+from etl.deletion import Deletion
+from etl.errors import EtlError, Stopped
+from etl.flags import CHANGES, ENCODER, FAILING, PLACES, READING, SPEED, with_flags
+from etl.job import Job
 from etl.settings import EtlSettings
+from etl.status import status as status_of
+from etl.verify import verify as verify_collection
 from telemetry.logs import configure_logs
 from telemetry.settings import LogSettings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Load catalogues of fashion photos.")
+GAVE_UP, INCOMPLETE, INTERRUPTED = 1, 2, 130
+"""Exit codes: the command could not go on; more failed than --max-failures; ended by Ctrl-C or SIGTERM."""
+
+Settings = Callable[[], EtlSettings]
+Source = Annotated[
+    str,
+    typer.Argument(
+        envvar="ETL_SOURCE",
+        show_default=False,
+        help="A folder; a zip or tar archive; a table (.csv, .tsv, .jsonl, .parquet); the address of an archive or a "
+        "table; s3://bucket/prefix.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="ETL_YES", help="Do not ask.")]
 
 
-@app.callback()
-def _commands() -> None:
-    """Keeps `run` a command of its own while it is the only one."""
+class _RunIsDefault(TyperGroup):
+    """`python -m etl SOURCE` is `python -m etl run SOURCE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_RunIsDefault,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Load catalogues of fashion photos. `run` is the default: python -m etl SOURCE.",
+)
 
 
 @app.command()
-def run(
-    source: Annotated[Path, typer.Argument(help="A folder of photos, with a metadata.csv or without.")],
-    source_name: Annotated[
-        str | None, typer.Option(envvar="ETL_SOURCE_NAME", help="The source's name; default: the folder's.")
-    ] = None,
-    map: Annotated[
-        list[str] | None, typer.Option(help="column=field: a column becomes a field; column= leaves it out.")
-    ] = None,
-    prune: Annotated[
-        bool, typer.Option(envvar="ETL_PRUNE", help="Remove items of this source that are no longer in it.")
-    ] = False,
-    max_failures: Annotated[
-        int | None, typer.Option(envvar="ETL_MAX_FAILURES", min=0, help="Failed photos that are still a success.")
-    ] = None,
-) -> None:
+@with_flags(READING, CHANGES, FAILING, SPEED, ENCODER, PLACES)
+def run(settings: Settings, source: Source) -> None:
     """Store the photos, encode them through the service, and make them searchable.
 
     Run it again at any time: what is unchanged is neither stored nor encoded again, nothing is doubled.
     """
-    settings = EtlSettings()
-    configure_logs("etl", LogSettings())
-    allowed = settings.etl_max_failures if max_failures is None else max_failures
-    try:
-        progress, dead = _load(settings, source, source_name, map or [], prune)
-    except EtlError as error:
-        typer.echo(f"etl: {error}", err=True)
-        raise typer.Exit(1) from error
-    typer.echo(progress.summary())
-    if failed := progress.counts["failed"]:
-        typer.echo(f"{failed} photos could not be loaded; the reasons are in {dead.file}", err=True)
-    if failed > allowed:
-        raise typer.Exit(2)
+    with _job(settings) as job:
+        job.begin()
+        _tell(job, load.run(job, source))
 
 
-def _load(
-    settings: EtlSettings, folder: Path, name: str | None, mapping: list[str], prune: bool
-) -> tuple[LoadProgress, DeadLetters]:
-    beside = folder / MAPPING
-    columns = (ColumnMap.read(beside) if beside.exists() else ColumnMap()).with_flags(mapping)
-    dataset = FolderDataset(folder, name=name, columns=columns)
-    dead = DeadLetters(settings.etl_state_dir, dataset.name)
-    progress = LoadProgress(dataset.name, len(dataset))
-    encoder = EncoderClient(
-        settings.encoder_url,
-        api_key=settings.etl_api_key.get_secret_value(),
-        connections=settings.etl_in_flight,
-        wait=settings.etl_wait,
-        waiting=progress.say,
-    )
-    limits = Limits(settings.etl_batch, int(settings.etl_batch_mb * 1e6), settings.etl_in_flight, settings.etl_wait)
-    vectors = VectorDatabase(settings)
+@app.command()
+@with_flags(FAILING, SPEED, ENCODER, PLACES)
+def retry(
+    settings: Settings,
+    source_name: Annotated[
+        str, typer.Argument(envvar="ETL_SOURCE_NAME", show_default=False, help="The source's name.")
+    ] = "",
+) -> None:
+    """Load again what failed in the last load of a source; without a name, of every source."""
+    with _job(settings) as job:
+        job.begin()
+        names = [source_name] if source_name else job.state.sources()
+        for name in names:
+            if source_name or DeadLetters(job.state.dead_letters(name)).letters():
+                _tell(job, load.retry(job, name))
+
+
+@app.command()
+@with_flags(READING, FAILING, PLACES)
+def download(
+    settings: Settings,
+    source: Source,
+    to: Annotated[
+        Path | None, typer.Option(envvar="ETL_TO", show_default=False, help="The folder that the photos go to.")
+    ] = None,
+) -> None:
+    """Only fetch the source: an archive as it is, anything else as a folder that can be loaded later."""
+    with _job(settings) as job:
+        job.begin()
+        place, dead = copying.download(job, source, to)
+        typer.echo(str(place))
+        if dead is not None:
+            _tell(job, dead)
+
+
+@app.command()
+@with_flags(ENCODER, PLACES)
+def status(
+    settings: Settings,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", envvar="ETL_VERIFY", help="Compare with the store, and search with a sample of the photos."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", envvar="ETL_JSON", help="For machines.")] = False,
+) -> None:
+    """What was loaded from where, what failed, and which collections there are."""
+    with _job(settings) as job:
+        found = status_of(job)
+        troubles: list[str] = []
+        if verify:
+            report = verify_collection(job, job.searched(), job.encoder.model())
+            troubles = report.troubles
+            found["verified"] = {
+                "items": report.items,
+                "missing_photos": report.missing_photos,
+                "unused_objects": report.unused_objects,
+                "searched": report.searched,
+                "not_found": report.not_found,
+            }
+        typer.echo(json.dumps(found, indent=2) if as_json else _described(found))
+        for trouble in troubles:
+            typer.echo(f"etl: {trouble}", err=True)
+        if troubles:
+            raise typer.Exit(INCOMPLETE)
+
+
+@app.command()
+@with_flags(FAILING, PLACES)
+def delete(
+    settings: Settings,
+    id: Annotated[
+        list[str] | None, typer.Option(envvar="ETL_DELETE_ID", show_default=False, help="An item; can be repeated.")
+    ] = None,
+    filter: Annotated[
+        str, typer.Option(envvar="ETL_DELETE_FILTER", help='As in a search: {"category": "shoes"}.')
+    ] = "",
+    source: Annotated[str, typer.Option(envvar="ETL_DELETE_SOURCE", help="All items of the source of that name.")] = "",
+    old_collections: Annotated[
+        bool, typer.Option("--old-collections", envvar="ETL_DELETE_OLD", help="What rebuilds left behind.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Remove items and their photos by id, by filter, or by source; or collections that are not searched."""
+    if sum(map(bool, (id, filter, source, old_collections))) != 1:
+        _fail("delete takes one of --id, --filter, --source and --old-collections")
+    with _job(settings) as job:
+        job.begin()
+        if old_collections:
+            _confirm(yes, "Remove all collections that are not searched?")
+            typer.echo("removed: " + (", ".join(rebuild.drop_unused(job)) or "none"))
+            return
+        deletion = Deletion(job)
+        items = (
+            deletion.by_id(id) if id else deletion.by_source(source) if source else deletion.by_filter(_filters(filter))
+        )
+        _confirm(yes, f"Remove {len(items)} items and their photos?")
+        deletion.remove(items)
+        typer.echo(f"{len(items)} removed")
+
+
+@app.command("rebuild")
+@with_flags(FAILING, SPEED, ENCODER, PLACES)
+def rebuild_collection(
+    settings: Settings,
+    remove_old: Annotated[
+        bool, typer.Option("--remove-old", envvar="ETL_REMOVE_OLD", help="Remove the old collection at the end.")
+    ] = False,
+    switch_to: Annotated[
+        str, typer.Option(envvar="ETL_SWITCH_TO", help="Rebuild nothing: search this collection, old or new.")
+    ] = "",
+) -> None:
+    """Encode all stored photos into a new collection, verify it, and search it from then on.
+
+    The search goes on meanwhile. The old collection is kept; `delete --old-collections` removes it.
+    """
+    with _job(settings) as job:
+        job.begin()
+        if switch_to:
+            typer.echo(f"{rebuild.switch(job, switch_to).name} is searched")
+            return
+        done = rebuild.rebuild(job)
+        typer.echo(job.progress.summary())
+        typer.echo(f"{done.new.name} ({done.items} items, {done.new.model.model}) is searched")
+        if remove_old:
+            job.patience.call("milvus", job.vectors.drop, done.old.name)
+        else:
+            typer.echo(
+                f"{done.old.name} is kept: `rebuild --switch-to {done.old.name}` goes back, "
+                "`delete --old-collections` removes it"
+            )
+
+
+@contextmanager
+def _job(settings: Settings) -> Iterator[Job]:
+    """Work on a job; what goes wrong becomes one line and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with progress:
-            ETL(vectors, ImageStore(settings), encoder, limits, progress, dead).run(dataset, prune=prune)
-    finally:
-        encoder.close()
-        vectors.close()
-    return progress, dead
+        made = settings()
+        configure_logs("etl", from_environment(LogSettings), [made.etl_api_key.get_secret_value()])
+        with Job(made) as job:
+            yield job
+    except (EtlError, CatalogError) as error:
+        _fail(str(error))
+    except (KeyboardInterrupt, Stopped):
+        typer.echo("etl: ended; run it again to go on", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"etl: {message}", err=True)
+    raise typer.Exit(GAVE_UP)
+
+
+def _tell(job: Job, dead: DeadLetters) -> None:
+    """Sum up; exits where too much failed."""
+    typer.echo(job.progress.summary())
+    if failed := job.progress.counts["failed"]:
+        reasons = ", ".join(f"{count} {code}" for code, count in dead.codes().most_common(5))
+        typer.echo(f"{failed} photos could not be loaded ({reasons}); each is in {dead.file}", err=True)
+    if failed > job.settings.etl_max_failures:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _filters(text: str) -> dict[str, Any]:
+    try:
+        filters = json.loads(text)
+    except ValueError:
+        filters = None
+    if not isinstance(filters, dict) or not filters:
+        raise EtlError('--filter takes a JSON object, such as {"category": "shoes"}')
+    return filters
+
+
+def _confirm(yes: bool, question: str) -> None:
+    if not yes and not typer.confirm(question, err=True):
+        raise typer.Exit(GAVE_UP)
+
+
+def _described(found: dict[str, Any]) -> str:
+    """A status for people."""
+    lines = ["collections:"] if found["collections"] else ["nothing has been loaded yet"]
+    for one in found["collections"]:
+        mark = "searched" if one["searched"] else "not searched"
+        lines.append(f"  {one['name']}  {one['items']} items, {one['model']}, {mark}")
+    if found["sources"]:
+        lines.append("sources:")
+    for one in found["sources"]:
+        state = "interrupted; run it again" if one["interrupted"] else f"last loaded {one['ended']}"
+        lines.append(f"  {one['name']}  {one['items']} items, {state}, from {one['address']}")
+        if one["failed"]:
+            lines.append("    failed: " + ", ".join(f"{count} {code}" for code, count in one["failed"].items()))
+    if checked := found.get("verified"):
+        lines.append(
+            f"verified: {checked['items']} items, {len(checked['missing_photos'])} without a photo, "
+            f"{checked['searched'] - len(checked['not_found'])} of {checked['searched']} photos found their item, "
+            f"{checked['unused_objects']} objects that no item uses"
+        )
+    return "\n".join(lines)

@@ -1,259 +1,345 @@
-"""The load: batches of photos, several under way at once, each read, stored, encoded and inserted in turn.
+"""The load: records flow through stages, each with its own threads, over channels that are bounded.
 
-While one batch is read another is encoded and a third inserted, so the stages overlap; the number of batches under
-way bounds the memory. A photo is inserted only when it is stored and encoded, and the collection itself remembers
-each photo's hash: a load that was killed at any moment is simply run again.
+    list -> read -> encode -> store -> insert
+
+While photos are read others are encoded, stored and inserted. A photo is inserted only when it is encoded and
+stored, and settled in the checkpoint only when it is inserted: a load that was killed at any moment is run again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import threading
+from collections.abc import Collection as Ids
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import PurePosixPath
-from typing import ParamSpec, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from catalog.errors import CatalogError, StoreUnavailable
-from catalog.facets import count_facets
-from catalog.images import ImageStore, object_name
-from catalog.item import TEXT_FIELDS, Item, Scalar
-from catalog.vectors import Collection, CollectionModel, VectorDatabase
-from etl.dataset import Dataset, Record
+from catalog.errors import StoreRefused
+from catalog.images import ImageStore
+from catalog.item import Item
+from catalog.vectors import Collection, VectorDatabase
+from etl.checkpoint import Checkpoint, Known
+from etl.dataset import Record, Records
 from etl.dead_letters import DeadLetters
 from etl.encoder_client import EncoderClient, EncoderModel
-from etl.errors import EtlError, RecordError
+from etl.errors import RecordError
+from etl.flow import Budget, Channel, Flow
+from etl.items import fields_digest, item_of, object_of, photo_type, problem_of
+from etl.metrics import LoadMetrics
 from etl.progress import LoadProgress
+from etl.removal import Leftovers
+from etl.waiting import Patience
 
-T = TypeVar("T")
-P = ParamSpec("P")
-
-_CONTENT_TYPES = {
-    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".gif": "image/gif",
-    ".tif": "image/tiff", ".tiff": "image/tiff", ".bmp": "image/bmp",
-}  # fmt: skip
+_LISTED = 128  # records looked up together
+_INSERTED = 64  # items written together
+_IDLE = 0.2  # seconds without anything coming, after which a batch goes as it is
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is under way at once, and how long a store that is away is waited for."""
+    """How much is under way at once; together this bounds the memory, and what a kill leaves half done."""
 
-    batch: int
     batch_bytes: int
     in_flight: int
-    wait: float
+    readers: int
 
 
 @dataclass(frozen=True)
-class _Photo:
+class _Listed:
+    """A record, with what is known of its photo and the item that it was."""
+
     record: Record
+    known: Known | None
+    before: Item | None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A photo on its way to the encoder."""
+
+    listed: _Listed
     content: bytes
     hash: str
+    mark: str | None
+    vector: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """An item to insert; without a vector it keeps the one that it has."""
+
+    record: Record
+    item: Item
+    settled: Known
+    before: Item | None
+    size: int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every load works with."""
+
+    vectors: VectorDatabase
+    images: ImageStore
+    encoder: EncoderClient
+    patience: Patience
+    progress: LoadProgress
+    metrics: LoadMetrics
+    leftovers: Leftovers
+    limits: Limits
 
 
 class ETL:
-    """Loads a dataset into the collection that is searched; makes that collection at the first load."""
+    """Loads records into a collection."""
 
-    def __init__(
-        self,
-        vectors: VectorDatabase,
-        images: ImageStore,
-        encoder: EncoderClient,
-        limits: Limits,
-        progress: LoadProgress,
-        dead: DeadLetters,
-    ) -> None:
-        self._vectors = vectors
-        self._images = images
-        self._encoder = encoder
-        self._limits = limits
-        self._progress = progress
-        self._dead = dead
-
-    def run(self, dataset: Dataset, *, prune: bool = False) -> None:
-        """Load every record; with `prune` also remove this source's items that are no longer in it.
-
-        Raises EtlError when the load cannot go on; what was loaded until then stays.
+    def __init__(self, parts: Parts, checkpoint: Checkpoint, dead: DeadLetters, stop: threading.Event) -> None:
+        """Args:
+        parts: what to work with.
+        checkpoint: of the records' source and the collection.
+        dead: takes what fails.
+        stop: ends the load from outside.
         """
-        model = self._encoder.model()
-        self._patiently(self._images.ensure_bucket)
-        collection, is_new = self._patiently(self._collection, model)
-        seen: set[str] = set()
-        with ThreadPoolExecutor(self._limits.in_flight, thread_name_prefix="batch") as pool:
-            under_way: set[Future[None]] = set()
-            for batch in self._batches(dataset, seen):
-                if len(under_way) >= self._limits.in_flight:
-                    done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        future.result()
-                under_way.add(pool.submit(self._load, collection, model, dataset.name, batch))
-            for future in under_way:
-                future.result()
-        if prune:
-            self._prune(collection, dataset.name, seen)
-        self._patiently(lambda: self._vectors.save_facets(collection, count_facets(self._all_items(collection))))
-        if is_new:
-            # Published only now: nobody searches a collection that is half there.
-            self._patiently(self._vectors.publish, collection)
+        self._vectors = parts.vectors
+        self._images = parts.images
+        self._encoder = parts.encoder
+        self._limits = limits = parts.limits
+        self._patience = parts.patience
+        self._progress = parts.progress
+        self._metrics = parts.metrics
+        self._leftovers = parts.leftovers
+        self._checkpoint = checkpoint
+        self._dead = dead
+        self._flow = flow = Flow(stop)
+        # Photos that are read and not stored yet: those being encoded, and two batches more.
+        self._budget = Budget(limits.batch_bytes * (limits.in_flight + 2), flow.stop)
+        self._to_read: Channel[_Listed] = Channel(flow, _LISTED)
+        self._to_encode: Channel[_Read] = Channel(flow, 128)
+        self._to_store: Channel[_Read] = Channel(flow, 32)
+        self._to_insert: Channel[_Ready] = Channel(flow, _INSERTED)
 
-    def _collection(self, model: EncoderModel) -> tuple[Collection, bool]:
-        """The collection to write to, and whether it still has to be published."""
-        wanted = CollectionModel(model.model, model.dim)
-        current = self._vectors.current()
-        if current is not None:
-            if current.model != wanted:
-                raise EtlError(
-                    f"the collection {current.name} was encoded with {current.model.model}, the service runs "
-                    f"{model.model}; vectors of two models cannot be mixed"
-                )
-            return current, False
-        # A first load that was cut short is taken up where it ended.
-        for name in reversed(self._vectors.collections()):
-            started = self._vectors.collection(name)
-            if started is not None and started.model == wanted:
-                return started, True
-        return self._vectors.create(wanted), True
+    def run(
+        self,
+        records: Records,
+        collection: Collection,
+        model: EncoderModel,
+        *,
+        only: Ids[tuple[str, str]] | None = None,
+        try_again: bool = False,
+    ) -> None:
+        """Load the records.
 
-    def _batches(self, dataset: Dataset, seen: set[str]) -> Iterator[list[Record]]:
-        records = iter(dataset)
-        while batch := list(islice(records, self._limits.batch)):
-            fresh = []
-            for record in batch:
-                if problem := _problem(record, dataset.name, seen):
-                    self._fail(record, problem)
-                else:
-                    fresh.append(record)
-                seen.add(record.id)
-            if fresh:
-                yield fresh
+        Args:
+            records: what to load.
+            collection: where to; its model is `model`.
+            model: the encoder's.
+            only: (id, path) of the records to load; None: all.
+            try_again: also send photos that were refused before.
 
-    def _load(self, collection: Collection, model: EncoderModel, source: str, records: Sequence[Record]) -> None:
-        ids = [record.id for record in records]
-        known = {
-            item.id: item for item in self._patiently(lambda: self._vectors.get(collection, ids, with_vector=True))
-        }
-        changed: list[_Photo] = []
-        ready: list[Item] = []
-        for photo in self._read(records):
-            before = known.get(photo.record.id)
-            if before is not None and before.source != source:
-                taken = RecordError("id_taken", f"the id {photo.record.id!r} belongs to the source {before.source!r}")
-                self._fail(photo.record, taken)
-            elif before is not None and before.content_hash == photo.hash:
-                now = replace(_item(photo, source, model.dim), vector=before.vector, object=before.object)
-                if now.metadata() == before.metadata():
-                    self._progress.count("unchanged", size=len(photo.content))
-                else:
-                    ready.append(now)
-                    self._progress.count("updated", size=len(photo.content))
-            else:
-                changed.append(photo)
-        for part in _parts(changed, self._limits.batch_bytes):
-            ready += self._store_and_encode(part, source, model)
-        if ready:
-            self._patiently(self._vectors.upsert, collection, ready)
+        Raises:
+            EtlError: when the load cannot go on; what was loaded until then stays.
+        """
+        flow, limits = self._flow, self._limits
+        flow.start("list", lambda: self._list(records, collection, only, try_again), then=self._to_read.close)
+        flow.start("read", lambda: self._read(try_again), threads=limits.readers, then=self._to_encode.close)
+        flow.start("encode", lambda: self._encode(model), threads=limits.in_flight, then=self._to_store.close)
+        flow.start("store", self._store, threads=limits.readers, then=self._to_insert.close)
+        flow.start("insert", lambda: self._insert(collection), then=lambda: None)
+        flow.join()
 
-    def _read(self, records: Sequence[Record]) -> Iterator[_Photo]:
+    # --- list: which records are new or changed
+
+    def _list(
+        self, records: Records, collection: Collection, only: Ids[tuple[str, str]] | None, try_again: bool
+    ) -> None:
+        wanted = (record for record in records if only is None or (record.id, record.path) in only)
+        while chunk := list(islice(wanted, _LISTED)):
+            with self._metrics.stage("list"):
+                listed = list(self._changed(chunk, collection, try_again))
+            for one in listed:
+                self._to_read.put(one)
+
+    def _changed(self, records: Sequence[Record], collection: Collection, try_again: bool) -> Iterator[_Listed]:
+        records = list(self._possible(records))
+        known = self._checkpoint.known([record.id for record in records])
+        open_: list[Record] = []
         for record in records:
-            try:
-                content = record.load()
-            except RecordError as error:
-                self._fail(record, error)
-                continue
-            yield _Photo(record, content, hashlib.sha256(content).hexdigest())
+            then = known.get(record.id)
+            if then is None or record.mark is None or then.mark != record.mark:
+                open_.append(record)
+            elif then.error is not None:
+                if try_again:
+                    open_.append(record)
+                else:
+                    self._fail(record, then.error)
+            elif then.fields == fields_digest(record):
+                self._progress.count("unchanged")
+            else:
+                open_.append(record)
+        ids = [record.id for record in open_]
+        there = {item.id: item for item in self._patience.call("milvus", self._vectors.get, collection, ids)}
+        for record in open_:
+            before = there.get(record.id)
+            if before is not None and before.source != record.source:
+                self._fail(
+                    record,
+                    RecordError(
+                        "id_taken",
+                        f"the id {record.id!r} belongs to the source {before.source!r}; "
+                        "--id-prefix gives this source ids of its own",
+                    ),
+                )
+            else:
+                yield _Listed(record, known.get(record.id), before)
 
-    def _store_and_encode(self, photos: Sequence[_Photo], source: str, model: EncoderModel) -> list[Item]:
-        """The items of photos that are stored and encoded; encoded first, so that no broken photo is stored."""
-        items = []
-        for photo, vector in zip(photos, self._encoder.encode([photo.content for photo in photos], model), strict=True):
-            if isinstance(vector, RecordError):
-                self._fail(photo.record, vector)
-                continue
-            item = replace(_item(photo, source, model.dim), vector=vector)
-            content_type = _CONTENT_TYPES.get(PurePosixPath(item.object).suffix, "application/octet-stream")
-            self._patiently(self._images.put, item.object, photo.content, content_type)
-            items.append(item)
-            self._progress.count("encoded", size=len(photo.content))
-        return items
+    def _possible(self, records: Sequence[Record]) -> Iterator[Record]:
+        sound = []
+        for record in records:
+            if problem := problem_of(record):
+                self._fail(record, problem)
+            else:
+                sound.append(record)
+        for record, seen in zip(sound, self._checkpoint.see([record.id for record in sound]), strict=True):
+            if seen:
+                self._fail(record, RecordError("duplicate_id", f"the id {record.id!r} came before in this source"))
+            else:
+                yield record
 
-    def _prune(self, collection: Collection, source: str, seen: set[str]) -> None:
-        """Remove items that left the source: first from the search, then their photos."""
-        gone = [
-            item for page in self._vectors.iterate(collection, source=source) for item in page if item.id not in seen
-        ]
-        for start in range(0, len(gone), 500):
-            part = gone[start : start + 500]
-            self._patiently(self._vectors.delete, collection, [item.id for item in part])
-            self._patiently(self._images.remove, [item.object for item in part])
-        self._progress.count("removed", len(gone))
+    # --- read: which photos are
 
-    def _all_items(self, collection: Collection) -> Iterator[Item]:
-        for page in self._vectors.iterate(collection):
-            yield from page
+    def _read(self, try_again: bool) -> None:
+        for listed in self._to_read:
+            with self._metrics.stage("read"):
+                read = self._read_one(listed, try_again)
+            if read is not None:
+                self._budget.take(len(read.content))
+                self._to_encode.put(read)
+
+    def _read_one(self, listed: _Listed, try_again: bool) -> _Read | None:
+        record, known, before = listed.record, listed.known, listed.before
+        same_hash = before is not None and known is not None and known.hash == before.content_hash
+        try:
+            photo = self._patience.call("source", record.read, known.mark if same_hash and known else None)
+        except RecordError as error:
+            self._fail(record, error)
+            return None
+        content = photo.content if photo else b""
+        mark = photo.mark if photo else record.mark
+        if photo is None and known is not None:
+            hash, mark = known.hash, known.mark
+        else:
+            hash = hashlib.sha256(content).hexdigest()
+        settled = Known(record.id, mark, hash, fields_digest(record))
+        if before is not None and before.content_hash == hash:
+            item = item_of(record, object=before.object, content_hash=hash, vector=None)
+            if item.metadata() == before.metadata():
+                self._checkpoint.settle([settled])
+                self._progress.count("unchanged", size=len(content))
+            else:
+                self._to_insert.put(_Ready(record, item, settled, before, len(content)))
+            return None
+        if known is not None and known.error is not None and known.hash == hash and not try_again:
+            self._fail(record, known.error)
+            return None
+        return _Read(listed, content, hash, mark)
+
+    # --- encode
+
+    def _encode(self, model: EncoderModel) -> None:
+        for batch in self._to_encode.batches(self._fits, idle=_IDLE):
+            with self._metrics.stage("encode"):
+                self._checkpoint.sent(read.listed.record.id for read in batch)
+                vectors = self._encoder.encode([read.content for read in batch], model)
+            for read, vector in zip(batch, vectors, strict=True):
+                if isinstance(vector, RecordError):
+                    self._refuse(read, vector)
+                else:
+                    self._to_store.put(replace(read, vector=vector))
+
+    def _fits(self, batch: list[_Read], read: _Read) -> bool:
+        if not batch:
+            return True
+        size = sum(len(one.content) for one in batch) + len(read.content)
+        return len(batch) < self._encoder.batch.now and size <= self._limits.batch_bytes
+
+    def _refuse(self, read: _Read, error: RecordError) -> None:
+        record = read.listed.record
+        self._budget.give_back(len(read.content))
+        if error.lasting:
+            digest = fields_digest(record)
+            self._checkpoint.settle([Known(record.id, read.mark, read.hash, digest, error.code, error.message)])
+        self._fail(record, error)
+
+    # --- store: encoded first, so that no photo is stored that nobody can find
+
+    def _store(self) -> None:
+        for read in self._to_store:
+            record = read.listed.record
+            name = record.object or object_of(record, read.content)
+            with self._metrics.stage("store"):
+                if record.object is None:
+                    self._patience.call("store", self._images.put, name, read.content, photo_type(read.content)[1])
+            self._budget.give_back(len(read.content))
+            item = item_of(record, object=name, content_hash=read.hash, vector=read.vector)
+            settled = Known(record.id, read.mark, read.hash, fields_digest(record))
+            self._to_insert.put(_Ready(record, item, settled, read.listed.before, len(read.content)))
+
+    # --- insert
+
+    def _insert(self, collection: Collection) -> None:
+        is_first = True
+        for batch in self._to_insert.batches(lambda batch, _: len(batch) < _INSERTED, idle=_IDLE):
+            with self._metrics.stage("insert"):
+                if is_first:
+                    self._checkpoint.note("facets_due", True)
+                    is_first = False
+                self._insert_batch(collection, batch)
+
+    def _insert_batch(self, collection: Collection, batch: Sequence[_Ready]) -> None:
+        keep = [ready.item.id for ready in batch if ready.item.vector is None]
+        there = self._patience.call("milvus", self._vectors.get, collection, keep, with_vector=True)
+        vectors = {item.id: item.vector for item in there}
+        items = {
+            ready.item.id: ready.item
+            if ready.item.vector is not None
+            else replace(ready.item, vector=vectors.get(ready.item.id))
+            for ready in batch
+        }
+        replaced = [ready.before for ready in batch if ready.before and ready.before.object != ready.item.object]
+        self._leftovers.plan(replaced)
+        refused = self._upsert(collection, list(items.values()))
+        done = [ready for ready in batch if ready.item.id not in refused]
+        self._checkpoint.settle([ready.settled for ready in done])
+        for ready in batch:
+            if ready.item.id in refused:
+                self._checkpoint.drop([ready.item.id])
+                self._fail(ready.record, refused[ready.item.id])
+            else:
+                encoded = ready.item.vector is not None
+                self._progress.count("encoded" if encoded else "updated", size=ready.size)
+        if replaced:
+            self._leftovers.clear(collection, self._vectors, self._images, self._patience)
+
+    def _upsert(self, collection: Collection, items: list[Item]) -> dict[str, RecordError]:
+        """Write the items; returns those that Milvus will not have, each tried alone, and why."""
+        try:
+            self._patience.call("milvus", self._vectors.upsert, collection, items)
+            return {}
+        except (StoreRefused, ValueError) as error:
+            if len(items) == 1:
+                return {items[0].id: RecordError("refused", str(error))}
+            refused: dict[str, RecordError] = {}
+            for item in items:
+                refused |= self._upsert(collection, [item])
+            if len(refused) == len(items):
+                raise  # no item's fault
+            return refused
+
+    # --- failures
 
     def _fail(self, record: Record, error: RecordError) -> None:
-        self._dead.add(record, error)
+        self._dead.add(record.id, record.path, error)
         self._progress.count("failed")
-
-    def _patiently(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a store; while it is away, wait and say so. Everything that is called so can be repeated."""
-        since = time.monotonic()
-        while True:
-            try:
-                return call(*args, **kwargs)
-            except StoreUnavailable as error:
-                if time.monotonic() - since > self._limits.wait:
-                    raise EtlError(f"{error}; gave up after {self._limits.wait:.0f} s") from error
-                self._progress.say(f"{error}; trying again in 2 s")
-                time.sleep(2)
-            except CatalogError as error:
-                raise EtlError(str(error)) from error
-
-
-def _problem(record: Record, source: str, seen: set[str]) -> RecordError | None:
-    """Why a record cannot become an item, before its photo is looked at."""
-    if not record.id:
-        return RecordError("missing_id", "the row has neither an id nor a photo's path")
-    if record.id in seen:
-        return RecordError("duplicate_id", f"the id {record.id!r} came before in this source")
-    if problem := _item(_Photo(record, b"", ""), source, 0).problem():
-        return RecordError("invalid_item", problem)
-    return None
-
-
-def _item(photo: _Photo, source: str, dim: int) -> Item:
-    fields = dict(photo.record.fields)
-    fixed: dict[str, Scalar | None] = {name: fields.pop(name, None) for name in TEXT_FIELDS if name != "source"}
-    return Item(
-        id=photo.record.id,
-        object=object_name(source, photo.record.id, _ending(photo.record.path)),
-        content_hash=photo.hash,
-        source=source,
-        extra=fields,
-        vector=np.zeros(dim, np.float32),
-        **{name: str(value) if value is not None else None for name, value in fixed.items()},
-    )
-
-
-def _ending(path: str) -> str:
-    """The photo's ending, of a path or a URL, where it is one of a photo."""
-    ending = PurePosixPath(path.partition("?")[0]).suffix.lower()
-    return ending if ending in _CONTENT_TYPES else ""
-
-
-def _parts(photos: Sequence[_Photo], most_bytes: int) -> Iterator[list[_Photo]]:
-    """Cut a batch so that no part's photos have more bytes together; a larger photo goes alone."""
-    part: list[_Photo] = []
-    size = 0
-    for photo in photos:
-        if part and size + len(photo.content) > most_bytes:
-            yield part
-            part, size = [], 0
-        part.append(photo)
-        size += len(photo.content)
-    if part:
-        yield part

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import Counter
 from types import TracebackType
 
+from loguru import logger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-LINE_EVERY = 10.0  # seconds
+from etl.metrics import OUTCOMES, LoadMetrics
 
-OUTCOMES = ("encoded", "updated", "unchanged", "failed", "removed")
-"""encoded: new or changed photos; updated: only the fields changed; removed: by --prune."""
+LINE_EVERY = 10.0  # seconds
 
 
 class LoadProgress:
     """Counts a load's outcomes and shows them. Thread-safe."""
 
-    def __init__(self, name: str, total: int, *, console: Console | None = None) -> None:
-        self._name = name
-        self._total = total
+    def __init__(self, metrics: LoadMetrics, *, console: Console | None = None) -> None:
+        self._metrics = metrics
         self._console = console or Console(stderr=True)
         self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._name = ""
+        self._total = 0
         self._started = time.monotonic()
-        self._line_due = self._started + LINE_EVERY
         self.counts: Counter[str] = Counter()
         self.bytes = 0
         self._bar = Progress(
@@ -38,35 +38,53 @@ class LoadProgress:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task(name, total=total, rate="")
+        self._task = self._bar.add_task("", total=None, rate="")
+
+    def begin(self, name: str, total: int) -> LoadProgress:
+        """Start counting towards `total`; used as a context."""
+        self._name, self._total = name, total
+        self._started = time.monotonic()
+        self._bar.reset(self._task, description=name, total=total, rate="")
+        self._metrics.start(total)
+        return self
 
     def __enter__(self) -> LoadProgress:
+        self._ended.clear()
         self._bar.start()
+        if self._bar.disable:
+            threading.Thread(target=self._lines, name="progress", daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended.set()
         self._bar.stop()
+        self._metrics.end()
 
     @property
     def done(self) -> int:
+        """Items of the source that came to their outcome."""
         return sum(self.counts[outcome] for outcome in OUTCOMES if outcome != "removed")
 
     def count(self, outcome: str, items: int = 1, size: int = 0) -> None:
         """Count items that came to their outcome, with the bytes that were read for them."""
+        self._metrics.count(outcome, items, size)
         with self._lock:
             self.counts[outcome] += items
             self.bytes += size
             self._bar.update(self._task, completed=self.done, rate=self._rate())
-            now = time.monotonic()
-            if self._bar.disable and now >= self._line_due:
-                self._line_due = now + LINE_EVERY
-                print(f"{self._name}: {self.done}/{self._total}, {self._rate()}", file=sys.stderr, flush=True)  # noqa: T201  # the progress line is this class' purpose
+
+    def fetched(self, there: int, total: int | None) -> None:
+        """Show how far a download is."""
+        self._bar.update(self._task, description="downloading", completed=there, total=total)
 
     def say(self, text: str) -> None:
-        """Tell something that does not wait for the next line."""
-        self._bar.print(text) if not self._bar.disable else print(text, file=sys.stderr, flush=True)  # noqa: T201
+        """Tell something at once."""
+        if self._bar.disable:
+            logger.warning(text)
+        else:
+            self._console.print(text, markup=False, highlight=False)
 
     def summary(self) -> str:
         """One line on the whole load."""
@@ -77,4 +95,13 @@ class LoadProgress:
     def _rate(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-3)
         rate = f"{self.done / seconds:.1f} photos/s, {self.bytes / seconds / 1e6:.1f} MB/s"
-        return f"{rate}, {self.counts['failed']} failed" if self.counts["failed"] else rate
+        return rate + "".join(f", {self.counts[name]} {name}" for name in ("unchanged", "failed") if self.counts[name])
+
+    def _lines(self) -> None:
+        """A line every ten seconds, also while nothing moves."""
+        while not self._ended.wait(LINE_EVERY):
+            with self._lock:
+                done, seconds = self.done, time.monotonic() - self._started
+                left = f", {(self._total - done) * seconds / done:.0f} s left" if done else ""
+                share = f" ({done / self._total:.0%})" if self._total else ""
+                logger.info(f"{self._name}: {done}/{self._total}{share}, {self._rate()}{left}")

@@ -131,7 +131,7 @@ def test_a_link_out_of_the_folder_is_refused(system: System, tmp_path: Path) -> 
 
 def test_mistakes_are_one_clear_line(system: System, folder: Path) -> None:
     missing = system.etl("run", "/no/such/folder", check=False)
-    assert (missing.returncode, missing.stderr.strip()) == (1, "etl: /no/such/folder: there is no such folder")
+    assert (missing.returncode, missing.stderr.strip()) == (1, "etl: /no/such/folder: there is no such file or folder")
     (folder / "metadata.csv").write_text("nothing\n1\n")
     assert "name the photos' column" in system.etl("run", str(folder), check=False).stderr
     (folder / "metadata.csv").write_text("file,source\n0.png,x\n")

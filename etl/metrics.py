@@ -1,0 +1,104 @@
+"""What a load shows to Prometheus, on a port of its own while it works."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, make_wsgi_app
+
+from etl.errors import EtlError
+
+OUTCOMES = ("encoded", "updated", "unchanged", "failed", "removed", "downloaded")
+"""encoded: new or changed photos; updated: only the fields changed; removed: by --prune or delete; downloaded: by
+download, without being loaded."""
+
+STAGES = ("list", "read", "encode", "store", "insert")
+
+_LINGER = 15.0  # seconds; a scrape that comes every five or ten finds the end of the load
+
+
+class LoadMetrics:
+    """A load's metrics in a registry of their own; label values come from fixed sets."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._items = Counter("etl_items_total", "Items by outcome.", ("outcome",), registry=self.registry)
+        self._bytes = Counter("etl_read_bytes_total", "Bytes of photos read.", registry=self.registry)
+        self._stages = Counter(
+            "etl_stage_seconds_total", "Seconds that threads spent in each stage.", ("stage",), registry=self.registry
+        )
+        self._waiting = Counter(
+            "etl_waiting_seconds_total", "Seconds waited for a part that is away.", ("part",), registry=self.registry
+        )
+        self._expected = Gauge("etl_expected_items", "Items of the source.", registry=self.registry)
+        self._running = Gauge("etl_running", "1 while a load is at work.", registry=self.registry)
+        self._progress = Gauge(
+            "etl_last_progress_timestamp_seconds", "When the last item came to its outcome.", registry=self.registry
+        )
+        for outcome in OUTCOMES:
+            self._items.labels(outcome)
+        for stage in STAGES:
+            self._stages.labels(stage)
+
+    def start(self, expected: int) -> None:
+        self._expected.set(expected)
+        self._running.set(1)
+        self._progress.set_to_current_time()
+
+    def end(self) -> None:
+        self._running.set(0)
+
+    def count(self, outcome: str, items: int, size: int) -> None:
+        self._items.labels(outcome).inc(items)
+        self._bytes.inc(size)
+        self._progress.set_to_current_time()
+
+    def waited(self, part: str, seconds: float) -> None:
+        self._waiting.labels(part).inc(seconds)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure one piece of work of a stage."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._stages.labels(name).inc(time.perf_counter() - started)
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class MetricsServer:
+    """Serves a load's metrics on all addresses of `port` until it is closed."""
+
+    def __init__(self, metrics: LoadMetrics, port: int) -> None:
+        self._scraped = threading.Event()
+        self._asked = False
+        page = make_wsgi_app(metrics.registry)
+
+        def answer(environ: dict[str, object], start_response: object) -> object:
+            self._asked = True
+            content = page(environ, start_response)
+            self._scraped.set()
+            return content
+
+        try:
+            self._server = make_server("", port, answer, WSGIServer, _Quiet)  # type: ignore[arg-type]
+        except OSError as error:
+            raise EtlError(f"the metrics' port {port} cannot be used: {error.strerror}") from error
+        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+
+    def close(self) -> None:
+        """Stay until the last values were fetched once more, if anybody ever fetched any; then end."""
+        if self._asked:
+            self._scraped.clear()
+            self._scraped.wait(_LINGER)
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,49 @@
+"""What was loaded, and how it stands."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+from etl.checkpoint import Checkpoint
+from etl.dead_letters import DeadLetters
+from etl.job import Job
+
+
+def status(job: Job) -> dict[str, Any]:
+    """The collections, the one that is searched, and each source that was loaded from this state folder."""
+    call, vectors = job.patience.call, job.vectors
+    current = call("milvus", vectors.current)
+    collections = []
+    for name in call("milvus", vectors.collections):
+        collection = call("milvus", vectors.collection, name)
+        if collection is not None:
+            collections.append(
+                {
+                    "name": name,
+                    "searched": current is not None and current.name == name,
+                    "model": collection.model.model,
+                    "dim": collection.model.dim,
+                    "items": call("milvus", vectors.count, collection),
+                }
+            )
+    sources = [_source(job, name) for name in job.state.sources()]
+    for source in sources:
+        here = current is not None and source["collection"] == current.name
+        source["items"] = call("milvus", vectors.count, current, source=source["name"]) if here and current else 0
+    return {"collections": collections, "sources": sources}
+
+
+def _source(job: Job, name: str) -> dict[str, Any]:
+    with closing(Checkpoint(job.state.checkpoint(name))) as checkpoint:
+        began, ended = checkpoint.fact("began"), checkpoint.fact("ended")
+        return {
+            "name": name,
+            "address": (checkpoint.fact("source") or {}).get("address"),
+            "collection": checkpoint.fact("collection"),
+            "began": began,
+            "ended": ended,
+            "interrupted": began is not None and ended is None,
+            "counts": checkpoint.fact("counts") or {},
+            "failed": dict(DeadLetters(job.state.dead_letters(name)).codes()),
+        }
