@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import requests
@@ -80,6 +81,12 @@ class Service:
             raise EvaluationError(f"a result's photo cannot be fetched by its link: {error}") from error
         return answer.content
 
+    def query_photo(self, query: Query) -> bytes | None:
+        """The photo that a query shows: its own, or that of the item it names."""
+        if query.photo is not None:
+            return _content(query.photo)
+        return self.photo(self._call("GET", f"/items/{quote(query.like, safe='')}")["url"]) if query.like else None
+
     def _inside(self, rule: Rule) -> Rule:
         if twice := rule.keys() & self.within.keys():
             raise EvaluationError(f"{min(twice)} is used by a rule and by --within; only one of them can")
@@ -89,12 +96,8 @@ class Service:
         if photo is None:
             answer = self._call("POST", "/search-image", json=fields)
         else:
-            try:
-                content = photo.read_bytes()
-            except OSError as error:
-                raise EvaluationError(f"{photo}: the query's photo cannot be read: {error.strerror}") from error
             form = fields | {"filters": orjson.dumps(fields["filters"]).decode()}
-            answer = self._call("POST", "/search-image", data=form, files={"file": (photo.name, content)})
+            answer = self._call("POST", "/search-image", data=form, files={"file": (photo.name, _content(photo))})
         if self.model and answer["model"] != self.model:
             raise EvaluationError("the service changed its model during the measurement; measure again")
         self.model = answer["model"]
@@ -118,3 +121,10 @@ class Service:
         except (ValueError, KeyError, TypeError):
             reason = answer.text[:200]
         raise EvaluationError(f"{self.url}{path} answered {answer.status_code}: {reason}")
+
+
+def _content(photo: Path) -> bytes:
+    try:
+        return photo.read_bytes()
+    except OSError as error:
+        raise EvaluationError(f"{photo}: the query's photo cannot be read: {error.strerror}") from error

@@ -61,7 +61,8 @@ def run(
     typer.echo(f"report: {file}")
     if sheet:
         page = file.with_suffix(".html")
-        page.write_text(contact_sheet(done, service.photo, title=f"{queries.stem}: {content['model']}"), "utf-8")
+        title = f"{queries.stem}: {content['model']}"
+        page.write_text(contact_sheet(done, service.photo, service.query_photo, title=title), "utf-8")
         typer.echo(f"contact sheet: {page}")
 
 
