@@ -1,0 +1,1 @@
+"""Grafana's provisioning: data sources and dashboards as files."""

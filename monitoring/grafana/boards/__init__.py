@@ -1,0 +1,1 @@
+"""The dashboards as data; `python -m monitoring.grafana.boards` writes their JSON."""
