@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format etl eval lock clean-local
+.PHONY: help run test lint format etl eval lock screenshots ui-load clean-local
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -49,6 +49,12 @@ eval: $(VENV)/.local ## measure the running system's relevance: make eval [QUERI
 
 lock: $(VENV)/.dev ## write the requirements files from pyproject.toml
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock.sh
+
+screenshots: $(VENV)/.dev ## take the search page's pictures for docs/ while `make run` is up
+	$(BIN)/python -m scripts.screenshots $(ARGS)
+
+ui-load: $(VENV)/.dev ## twenty visits of the search page at once for a minute, on a system of its own
+	$(BIN)/python -m tests.ui.load $(ARGS)
 
 clean-local: ## remove the data of `make run`
 	rm -rf .local
