@@ -17,7 +17,7 @@ from etl.sources.folder import FolderTree
 from etl.sources.s3 import S3Tree
 from etl.sources.table import NAMES, Table, is_table, open_table
 from etl.sources.tree import Tree
-from etl.sources.web import WebSession, WebTree, is_url
+from etl.sources.web import WebSession, WebTree, is_public, is_url
 from etl.state import State
 from etl.waiting import Patience
 
@@ -34,7 +34,7 @@ class Opening:
         self._progress = progress
         self._most = settings.most_photo_bytes
         self.web = WebSession(
-            allow_private=settings.etl_allow_private,
+            allowed=(lambda _: True) if settings.etl_allow_private else is_public,
             timeout=settings.etl_url_timeout,
             connections=settings.etl_readers,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -31,14 +31,13 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 class WebSession:
     """Fetches over pooled connections. Thread-safe.
 
-    An address of a private network (loopback, link-local, ... all that is not public) is refused unless allowed:
-    each connection resolves its host's name once, checks all addresses, and connects to one that was checked, so
-    neither a redirect nor a name that changes its address in between leads in.
+    Each connection resolves its host's name once, checks all addresses, and connects to one that was checked, so
+    neither a redirect nor a name that changes its address in between leads where nobody may go.
     """
 
-    def __init__(self, *, allow_private: bool, timeout: float, connections: int) -> None:
+    def __init__(self, *, allowed: Callable[[str], bool], timeout: float, connections: int) -> None:
         """Args:
-        allow_private: let addresses of private networks in.
+        allowed: whether an IP address may be connected to: `is_public`, or more.
         timeout: seconds for a whole answer.
         connections: most of them to one host.
         """
@@ -46,7 +45,7 @@ class WebSession:
         self._session = requests.Session()
         self._session.max_redirects = _MOST_REDIRECTS
         self._session.headers["User-Agent"] = "fashion-search-etl"
-        adapter = HTTPAdapter(pool_maxsize=connections) if allow_private else _GuardedAdapter(connections)
+        adapter = _GuardedAdapter(allowed, connections)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
 
@@ -63,8 +62,7 @@ class WebSession:
             raise RecordError(
                 "too_many_redirects", f"{_shown(url)} redirects more than {_MOST_REDIRECTS} times"
             ) from error
-        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL, requests.exceptions.MissingSchema,
-                UnicodeError, urllib3.exceptions.LocationParseError) as error:  # fmt: skip
+        except ValueError as error:  # what requests says of addresses and schemes that are none is one, too
             raise RecordError("invalid_url", f"{_shown(url)} is no address of the web") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise RecordError("unreachable", f"{_shown(url)}: no connection, or it broke") from error
@@ -138,15 +136,15 @@ def path_of_url(url: str) -> str:
     return f"{path}?{parts.query}" if parts.query else path
 
 
-def public_address(host: str, port: int) -> str:
-    """One of the host's addresses; RecordError when any of them is not public."""
+def allowed_address(host: str, port: int, allowed: Callable[[str], bool]) -> str:
+    """One of the host's addresses; RecordError when any of them is not allowed."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise RecordError("unreachable", f"{host}: there is no such host") from error
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
-        if not is_public(address):
+        if not allowed(address):
             raise RecordError(
                 "private_address", f"{host} is {address}, an address of a private network; --allow-private lets it in"
             )
@@ -165,43 +163,45 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-class _Guarded(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        name = self._dns_host
-        self._dns_host = public_address(name, self.port)
-        try:
-            return super()._new_conn()
-        finally:
-            self._dns_host = name  # the Host header and the certificate are about the name
-
-
-class _GuardedTls(_Guarded, HTTPSConnection):
-    pass
-
-
-class _GuardedPool(HTTPConnectionPool):
-    ConnectionCls = _Guarded
-
-
-class _GuardedTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _GuardedTls
-
-
 class _GuardedAdapter(HTTPAdapter):
-    """Its direct connections check the address they connect to; through a proxy, the name is checked here."""
+    """Its direct connections check the address that they connect to; through a proxy, the name is checked."""
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, allowed: Callable[[str], bool], connections: int) -> None:
+        self._allowed = allowed
         super().__init__(pool_maxsize=connections)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _GuardedPool, "https": _GuardedTlsPool}
+        self.poolmanager.pool_classes_by_scheme = _guarded_pools(self._allowed)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        parts = urlsplit(request.url or "")
-        if requests.utils.select_proxy(request.url or "", options.get("proxies")):
-            public_address(parts.hostname or "", parts.port or 443)
+        url = request.url or ""
+        if requests.utils.select_proxy(url, options.get("proxies")):
+            parts = urlsplit(url)
+            allowed_address(parts.hostname or "", parts.port or 443, self._allowed)
         return super().send(request, *args, **options)
+
+
+def _guarded_pools(allowed: Callable[[str], bool]) -> dict[str, type[HTTPConnectionPool]]:
+    class Guarded(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            name = self._dns_host
+            self._dns_host = allowed_address(name, self.port, allowed)
+            try:
+                return super()._new_conn()
+            finally:
+                self._dns_host = name  # the Host header and the certificate are about the name
+
+    class GuardedTls(Guarded, HTTPSConnection):
+        pass
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Guarded
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = GuardedTls
+
+    return {"http": Pool, "https": TlsPool}
 
 
 def _only_if_changed(known: str | None) -> dict[str, str]:
@@ -240,5 +240,8 @@ def _asked(answer: requests.Response) -> float:
 
 def _shown(url: str) -> str:
     """An address without its query and without a password, for messages."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return repr(url[:100])
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
