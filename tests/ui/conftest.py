@@ -16,6 +16,8 @@ from tests.stack import ROOT, System
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+# Chromium's own test picture stands in for a camera, and nobody is asked for leave to use it.
+_CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 
 
 def start_page(folder: Path, **env: str) -> tuple[Child, str]:
@@ -42,7 +44,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     with sync_playwright() as playwright:
         expect.set_options(timeout=30_000)
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *_CAMERA])
         yield running
         running.close()
 

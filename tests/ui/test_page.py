@@ -117,6 +117,15 @@ def test_a_photo_can_be_pasted(page: Page, page_url: str) -> None:
     assert results(page)[0] == TITLE
 
 
+def test_a_photo_can_be_taken_with_the_camera(page: Page, page_url: str) -> None:
+    page.goto(page_url)
+    page.get_by_role("button", name="Photo").click()
+    page.get_by_text("Use the camera").click()
+    page.get_by_role("button", name="Take photo").click()
+    expect(page.get_by_text("Results for your photo")).to_be_visible()
+    assert len(results(page)) == 9
+
+
 def test_filters_narrow_the_results_and_live_in_the_address(page: Page, page_url: str) -> None:
     page.goto(f"{page_url}/?q=jacket")
     results(page)
