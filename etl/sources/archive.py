@@ -20,6 +20,7 @@ from typing import BinaryIO
 from etl.errors import EtlError, RecordError
 from etl.sources.tree import Photo, check_size, inside, is_photo
 
+_MOST_TABLE = 10**9  # bytes of a table in a tar
 _MOST_INFLATION = 50
 _ALWAYS_ALLOWED = 10**9  # bytes
 """An archive that claims more than both, fifty times its own size and 1 GB, is a bomb: photos hardly shrink."""
@@ -90,7 +91,8 @@ class ZipTree:
         return f"{entry.CRC:08x}-{entry.file_size}" if entry else None
 
     def read(self, path: str, known: str | None = None) -> Photo | None:
-        entry = self._entries.get(inside(path))
+        path = inside(path)
+        entry = self._entries.get(path)
         mark = self.mark(path)
         if mark is not None and mark == known:
             return None
@@ -140,7 +142,7 @@ class TarTree:
         return path in self._members
 
     def open(self, path: str) -> BinaryIO:
-        return BytesIO(self._content(path, 2**63))
+        return BytesIO(self._content(path, _MOST_TABLE))
 
     def mark(self, path: str) -> str | None:
         member = self._members.get(path)
