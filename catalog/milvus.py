@@ -29,7 +29,6 @@ _REFUSED_CALLS = frozenset(
         grpc.StatusCode.UNIMPLEMENTED,
     }
 )
-_LOAD_TIMEOUT = 30.0  # seconds
 
 T = TypeVar("T")
 
@@ -63,7 +62,7 @@ class MilvusConnection:
         Args:
             function: calls of the client, each with a time limit; run again where the connection broke, since a
                 server that was restarted is noticed only then. Whatever is asked here can be repeated.
-            reads: the collection that it reads; loaded where it is not. A restarted Milvus Lite has it on disk alone.
+            reads: the collection that it reads; loaded where it is not.
         """
         for _ in range(2):
             try:
@@ -112,8 +111,16 @@ class MilvusConnection:
 
     def _load(self, collection: str) -> None:
         """Have the server read a collection into memory; threads that find it missing together ask once."""
-        with self._loading:
-            self._once(lambda client: client.load_collection(collection, timeout=_LOAD_TIMEOUT))
+        if not self._loading.acquire(timeout=self._timeout):
+            raise StoreUnavailable("milvus", f"{collection} is still being loaded into memory")
+        try:
+            self._once(lambda client: client.load_collection(collection, timeout=self._timeout))
+        except StoreRefused as error:
+            raise StoreUnavailable(
+                "milvus", f"{collection} is not in memory, and {self._who} may not load it"
+            ) from error
+        finally:
+            self._loading.release()
 
     def _connected(self) -> MilvusClient:
         """The client; where there is none, one thread makes it while the others wait for what comes of it."""

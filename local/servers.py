@@ -16,13 +16,14 @@ from local.processes import Child, ChildFailed
 
 _START_TIMEOUT = 60.0  # seconds; about one is usual, a busy machine takes longer
 _BIN = Path(sys.executable).parent
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 def start_milvus_lite(data: Path, port: int) -> Child:
     """Start Milvus Lite's server over the data in `data`."""
     data.mkdir(parents=True, exist_ok=True)
-    command = [_BIN / "milvus-lite", "server", "--host", HOST, "--data-dir", data / "data", "--port", port]
-    child = Child("Milvus", [str(part) for part in command], env={}, log=data / "milvus.log")
+    command = [sys.executable, "-m", "local.milvus_lite", "--data-dir", str(data / "data"), "--port", str(port)]
+    child = Child("Milvus", command, env={"PYTHONPATH": str(_ROOT)}, log=data / "milvus.log")
     try:
         child.wait_ready(lambda: answers(port), timeout=_START_TIMEOUT)
     except ChildFailed:

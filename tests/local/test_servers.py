@@ -1,0 +1,99 @@
+"""The stack's own servers: they keep what they were given, and go when they are told to."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from catalog.images import ImageStore
+from catalog.item import Item
+from catalog.vectors import Collection, CollectionModel, VectorDatabase
+from local.processes import ChildFailed
+from local.servers import start_milvus_lite
+from tests.stack import Stores
+
+DIM, BATCH, BATCHES = 64, 32, 60
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Stores]:
+    stores = Stores(tmp_path)
+    yield stores
+    stores.stop()
+
+
+def batch(number: int) -> list[Item]:
+    vectors = np.random.default_rng(number).normal(size=(BATCH, DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    first = number * BATCH
+    return [
+        Item(id=f"{first + n}", object=f"{first + n}.jpg", content_hash=f"{first + n}", title="t" * 300, vector=vector)
+        for n, vector in enumerate(vectors)
+    ]
+
+
+def contents(vectors: VectorDatabase, collection: Collection) -> dict[str, str]:
+    return {item.id: item.content_hash for page in vectors.iterate(collection) for item in page}
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_what_many_writers_were_told_is_there_after_the_end(own: Stores, how: str) -> None:
+    vectors = VectorDatabase(own.settings())
+    collection = vectors.create(CollectionModel("m@1", DIM))
+    query = batch(0)[0].vector
+    assert query is not None
+    with ThreadPoolExecutor(8) as pool:
+        writes: list[Callable[[], object]] = [
+            lambda number=number: vectors.upsert(collection, batch(number))  # type: ignore[misc]
+            for number in range(BATCHES)
+        ]
+        reads: list[Callable[[], object]] = [lambda: vectors.search(collection, query, limit=5)] * (BATCHES // 4)
+        for done in [pool.submit(call) for pair in zip(writes[::2], writes[1::2], strict=True) for call in pair] + [
+            pool.submit(call) for call in reads
+        ]:
+            done.result()
+    written = {f"{number}": f"{number}" for number in range(BATCHES * BATCH)}
+    assert contents(vectors, collection) == written
+    own.milvus.kill() if how == "killed" else own.milvus.stop()
+    own.start_milvus()
+    # Everything is in memory before the first request comes, and many at once do no harm.
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: vectors.search(collection, query, limit=1)[0].item.id, range(16)))
+    assert found == ["0"] * 16
+    assert contents(vectors, collection) == written
+    vectors.close()
+
+
+def test_photos_are_there_after_a_kill(own: Stores) -> None:
+    images = ImageStore(own.settings())
+    images.ensure_bucket()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: images.put(f"s/{number}.jpg", b"%d" % number * 5000, "image/jpeg"), range(64)))
+    own.s3.kill()
+    own.start_s3()
+    assert all(images.get(f"s/{number}.jpg") == b"%d" % number * 5000 for number in range(64))
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_stopping_a_server_leaves_nothing(own: Stores, paused: bool) -> None:
+    for child in (own.milvus, own.s3):
+        process = psutil.Process(child.pid)
+        family = [process, *process.children(recursive=True)]
+        if paused:
+            process.send_signal(signal.SIGSTOP)
+        child.stop()
+        assert not [one for one in family if one.is_running()]
+
+
+def test_a_server_that_cannot_start_says_why_and_is_gone(own: Stores, tmp_path: Path) -> None:
+    with pytest.raises(ChildFailed, match=r"Milvus ended while starting: .*log: .*milvus\.log"):
+        start_milvus_lite(tmp_path / "milvus", own.milvus_port + 1)  # its data belongs to the one that runs
+    assert [child.pid for child in psutil.Process().children() if "local.milvus_lite" in child.cmdline()] == [
+        own.milvus.pid
+    ]
