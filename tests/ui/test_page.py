@@ -15,6 +15,8 @@ TITLE = "black leather biker jacket with a belt"
 def results(page: Page) -> list[str]:
     """The titles of the results, once they are all painted."""
     expect(page.locator(".fs-match").first).to_be_visible()
+    # While the page is being built, results of the search before may still stand in it.
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     page.wait_for_function(
         "[...document.querySelectorAll('.fs-grid img')].every(i => i.complete || i.loading == 'lazy')"
     )
