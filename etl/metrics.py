@@ -16,6 +16,8 @@ OUTCOMES = ("encoded", "updated", "unchanged", "failed", "removed", "downloaded"
 """encoded: new or changed photos; updated: only the fields changed; removed: by --prune or delete; downloaded: by
 download, without being loaded."""
 
+WAITED_FOR = ("milvus", "store", "service", "source")
+
 STAGES = ("list", "read", "encode", "store", "insert")
 
 _LINGER = 15.0  # seconds; a scrape that comes every five or ten finds the end of the load
@@ -43,6 +45,9 @@ class LoadMetrics:
             self._items.labels(outcome)
         for stage in STAGES:
             self._stages.labels(stage)
+        # All label values are there from the start: a rate needs the zero before the first rise.
+        for part in WAITED_FOR:
+            self._waiting.labels(part)
 
     def start(self, expected: int) -> None:
         self._expected.set(expected)
