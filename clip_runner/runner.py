@@ -34,9 +34,11 @@ class ClipRunner:
 
     def __init__(self) -> None:
         # torch and transformers are loaded here, in the runner's process alone.
+        from clip_runner.dispatching import dispatch_at_once
         from clip_runner.encoder import Encoder
 
         configure_logs("runner", from_environment(LogSettings))
+        dispatch_at_once()
         self._encoder = Encoder(_settings)
         self._meter = BatchMeter()
         self._meter.started()
