@@ -123,6 +123,8 @@ def test_a_body_that_never_ends_is_answered_in_time(system: System) -> None:
     started = time.monotonic()
     with slow_request(system, b'["x"', 1000) as connection:
         answer = connection.recv(10_000)
+        while b"}}" not in answer and (more := connection.recv(10_000)):
+            answer += more
     assert b"504" in answer.split(b"\r\n")[0]
     assert b'"timeout"' in answer
     assert TIMEOUT - 1 < time.monotonic() - started < TIMEOUT + 10  # a busy machine may take its time
