@@ -49,7 +49,9 @@ export default function bridge({ data, setTriggerValue }) {
   document.addEventListener("error", onError, true);
   document.addEventListener("load", onLoad, true);
   document.addEventListener("visibilitychange", onSeen);
+  document.documentElement.dataset.bridge = "open";
   return () => {
+    delete document.documentElement.dataset.bridge;
     document.removeEventListener("click", onClick);
     document.removeEventListener("paste", onPaste);
     document.removeEventListener("error", onError, true);

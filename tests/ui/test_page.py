@@ -106,6 +106,7 @@ def test_a_photo_is_kept_through_a_large_view_but_not_by_a_link(page: Page, page
 def test_a_photo_can_be_pasted(page: Page, page_url: str) -> None:
     page.goto(page_url)
     expect(page.locator(".fs-examples")).to_be_visible()
+    expect(page.locator("html[data-bridge=open]")).to_be_attached()  # the page listens to the clipboard
     page.evaluate(
         """data => {
             const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
@@ -123,6 +124,8 @@ def test_a_photo_can_be_taken_with_the_camera(page: Page, page_url: str) -> None
     page.goto(page_url)
     page.get_by_role("button", name="Photo").click()
     page.get_by_text("Use the camera").click()
+    # A person waits until the camera shows something: before that, the button takes nothing.
+    page.wait_for_function("document.querySelector('video')?.videoWidth > 0 && !document.querySelector('video').paused")
     page.get_by_role("button", name="Take photo").click()
     expect(page.get_by_text("Results for your photo")).to_be_visible()
     assert len(results(page)) == 9
