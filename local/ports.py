@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import socket
 
 HOST = "127.0.0.1"
+
+# Below the ports that the system gives to outgoing connections: one of those may take a port between our look and the
+# server's start. In random order, so that programs that run side by side seldom meet.
+_CANDIDATES = itertools.cycle(random.sample(range(15_000, 32_000), 17_000))
 
 
 def is_free(port: int) -> bool:
@@ -26,7 +32,12 @@ def answers(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that was free a moment ago, and that this process has not been given before."""
+    while True:
+        port = next(_CANDIDATES)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+        return port

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import sys
 import tempfile
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from PIL import Image
@@ -46,6 +51,37 @@ def _open_filters(page: Page) -> None:
     page.get_by_role("button", name="Filters").click()
 
 
+@contextmanager
+def _troubled() -> Iterator[str]:
+    """The address of a service in trouble: the word "slow" keeps it busy for long, all else is too much for it."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if b"slow" in asked:
+                time.sleep(8)
+            body = json.dumps({"error": {"code": "rate_limited", "message": "too many requests"}}).encode()
+            self.send_response(429)
+            self.send_header("Retry-After", "20")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            # The browser may have left for the next picture.
+            with suppress(OSError):
+                self.wfile.write(body)
+
+        do_GET = do_POST
+
+        def log_message(self, *_: object) -> None:
+            """Its calls are no news."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+
+
 def _take(browser: Browser, url: str, shot: Shot) -> int:
     page = browser.new_page(
         viewport={"width": shot.size[0], "height": shot.size[1]}, color_scheme="dark" if shot.dark else "light"
@@ -70,11 +106,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:8501", help="the running search page")
     url = parser.parse_args().url.rstrip("/")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright, _troubled() as troubled:
         bad = Path(folder) / "cut-off.jpg"
         bad.write_bytes(_PHOTO.read_bytes()[:9000])
-        # A page of its own whose service is not there.
+        # Pages of their own, whose service is not there or in trouble.
         alone, alone_url = start_page(Path(folder), UI_API_URL="http://127.0.0.1:9")
+        busy, busy_url = start_page(Path(folder), UI_API_URL=troubled)
         shots = [
             (url, Shot("search-first-visit", "/", ".fs-examples img")),
             (url, Shot("search", "/?q=black+leather+jacket", ".fs-match")),
@@ -87,6 +124,8 @@ def main() -> None:
                        "text=Search without filters", size=(1000, 560))),
             (url, Shot("search-bad-photo", "/", "text=Search without the photo", _add(bad), size=(1000, 560))),
             (alone_url, Shot("search-away", "/?q=red+dress", "text=Try again now", size=(1000, 480))),
+            (busy_url, Shot("search-busy", "/?q=red+dress", "text=Try again now", size=(1000, 480))),
+            (busy_url, Shot("search-searching", "/?q=slow+fashion", ".stSpinner", size=(1000, 480))),
         ]  # fmt: skip
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         try:
@@ -95,6 +134,7 @@ def main() -> None:
         finally:
             browser.close()
             alone.stop()
+            busy.stop()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from telemetry.logs import LogSettings, configure_logs
 from ui import bridge, form, views
 from ui.client import SearchClient, SearchFailed
 from ui.metrics import Metrics
@@ -19,6 +20,12 @@ from ui.state import SearchState
 @st.cache_resource
 def _settings() -> UiSettings:
     return UiSettings()
+
+
+@st.cache_resource
+def _logs() -> None:
+    # Once a process: each visit runs this file again.
+    configure_logs("ui", LogSettings(), [_settings().ui_api_key.get_secret_value()])
 
 
 @st.cache_resource
@@ -49,6 +56,7 @@ def _examples(examples: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
 def main() -> None:
     """Draw the page for the search in the address bar."""
     begun = time.perf_counter()
+    _logs()
     settings, metrics, client = _settings(), _metrics(), _client()
     st.set_page_config(page_title=settings.ui_title, page_icon="👗", layout="centered")
     st.html(Path(__file__).with_name("style.css"))

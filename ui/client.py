@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Literal
 from urllib.parse import quote
 
 import requests
+from loguru import logger
 from requests.adapters import HTTPAdapter
 
+from telemetry.logs import access_logger, request_id_var
 from ui.metrics import Metrics
 from ui.settings import UiSettings
 
@@ -91,17 +95,50 @@ class SearchClient:
         return fields
 
     def _call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        # The service keeps this id: its lines about the same call are found by it.
+        token = request_id_var.set(uuid.uuid4().hex)
         try:
-            with self._metrics.api_seconds.time():
-                answer = self._session.request(method, self._url + path, timeout=self._timeout, **body)
+            return self._answer(method, path, body)
+        finally:
+            request_id_var.reset(token)
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            answer = self._request(method, path, body)
             content = answer.json()
         except (requests.RequestException, ValueError) as error:
+            logger.warning("no answer to read to {} {}: {}", method, path, type(error).__name__)
             raise SearchFailed("away", _AWAY, wait=3) from error
         if not isinstance(content, dict):
             raise SearchFailed("away", _AWAY, wait=3)
         if answer.status_code == 200:
             return content
+        logger.warning("{} {} was answered {}: {}", method, path, answer.status_code, _reason(content))
         raise failure(answer.status_code, content, answer.headers.get("Retry-After", ""))
+
+    def _request(self, method: str, path: str, body: Mapping[str, Any]) -> requests.Response:
+        begun, status = perf_counter(), 0
+        try:
+            with self._metrics.api_seconds.time():
+                answer = self._session.request(
+                    method,
+                    self._url + path,
+                    headers={"X-Request-ID": request_id_var.get()},
+                    timeout=self._timeout,
+                    **body,
+                )
+            status = answer.status_code
+            return answer
+        finally:
+            duration = round((perf_counter() - begun) * 1000, 1)
+            access_logger.bind(method=method, path=path, status=status, duration_ms=duration).info(
+                "{} {} {}", method, path, status or "no answer"
+            )
+
+
+def _reason(content: Mapping[str, Any]) -> str:
+    problem = content.get("error")
+    return f"{problem.get('code')}: {problem.get('message')}" if isinstance(problem, dict) else "no reason given"
 
 
 def failure(status: int, content: Mapping[str, Any], retry_after: str = "") -> SearchFailed:

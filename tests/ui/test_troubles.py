@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Guarded:
 
     url: str
     env: dict[str, str]
+    log: Path
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def guarded(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     url = f"http://{HOST}:{port}"
     try:
         child.wait_ready(lambda: http_ok(f"{url}/readyz"), timeout=START_TIMEOUT)
-        yield Guarded(url, env)
+        yield Guarded(url, env, folder / "service.log")
     finally:
         child.stop()
 
@@ -101,12 +103,18 @@ def test_too_many_searches_are_told_and_tried_again(guarded: Guarded, browser: B
 
 
 def test_a_refused_key_is_told_without_a_trace(guarded: Guarded, browser: Browser, tmp_path: Path) -> None:
-    child, url = start_page(tmp_path, **guarded.env, UI_API_KEY="wrong")
+    logs = tmp_path / "logs"
+    child, url = start_page(tmp_path, **guarded.env, UI_API_KEY="wrong", LOG_DIR=str(logs))
     page = browser.new_page()
     try:
         page.goto(f"{url}/?q=red+dress")
         expect(page.get_by_text("its key is refused")).to_be_visible(timeout=30_000)
         assert "Traceback" not in page.content()
+        # The details are where the engineer looks, tied to the service's own lines by the request's id.
+        told = [json.loads(line) for log in logs.glob("process*.log") for line in log.read_text().splitlines()]
+        refused = [line for line in told if "answered 401: unauthorized" in line["message"]]
+        assert refused
+        assert refused[0]["request_id"] in guarded.log.read_text()
     finally:
         page.close()
         child.stop()
