@@ -7,12 +7,13 @@ one function, for queries and catalogue alike.
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 # What is opened at all, by content; everything else Pillow could read stays shut.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
@@ -20,8 +21,14 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 MAX_ASPECT_RATIO = 50
 """Long over short side of a photo; beyond it, resizing would make a strip of nothing, or fill the memory."""
 
-DRAFT_FACTOR = 2
+DRAFT_FACTOR = 3
 """A JPEG may be decoded at a fraction (1/2, 1/4, 1/8) as long as this many times the target's size remains."""
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, in pixels."""
+
+_SIDEWAYS = 5  # EXIF orientations from here on exchange width and height
 
 
 class PhotoError(Exception):
@@ -97,10 +104,15 @@ def decode_pixels(
         raise PhotoError("empty_file", "The file is empty.")
     image = _open(data, max_mpixels)
     _check_size(image, max_mpixels)
-    if draft == "auto":
-        _draft(image, spec)
+    size = image.size
+    box = _draft(image, spec) if draft == "auto" else None
     _load(image, data)
-    return np.asarray(_fit(_to_rgb(_upright(image), data), spec))
+    orientation = _orientation(image)
+    if orientation >= _SIDEWAYS:
+        size = (size[1], size[0])
+    if box is not None:
+        box = _turn_box(box, image.size, orientation)
+    return np.asarray(_fit(_to_rgb(_upright(image), data), spec, size, box))
 
 
 def _open(data: bytes, max_mpixels: float) -> Image.Image:
@@ -127,11 +139,18 @@ def _check_size(image: Image.Image, max_mpixels: float) -> None:
         )
 
 
-def _draft(image: Image.Image, spec: PixelSpec) -> None:
-    """Let libjpeg leave out detail that resizing would throw away (12 megapixels: about five times as fast)."""
-    if image.format == "JPEG" and image.mode in ("RGB", "L"):
-        short = spec.short_side or max(spec.height, spec.width)
-        image.draft(image.mode, (DRAFT_FACTOR * short, DRAFT_FACTOR * short))
+def _draft(image: Image.Image, spec: PixelSpec) -> Box | None:
+    """Let libjpeg leave out detail that resizing would throw away (12 megapixels: about five times as fast).
+
+    Returns:
+        The part of the smaller picture that the photo fills, None where nothing is left out. libjpeg rounds up to
+        whole pixels; without this the photo would be squeezed by up to one of them.
+    """
+    if image.format != "JPEG" or image.mode not in ("RGB", "L"):
+        return None
+    short = spec.short_side or max(spec.height, spec.width)
+    drafted = image.draft(image.mode, (DRAFT_FACTOR * short, DRAFT_FACTOR * short))
+    return None if drafted is None else drafted[1]
 
 
 def _load(image: Image.Image, data: bytes) -> None:
@@ -142,12 +161,31 @@ def _load(image: Image.Image, data: bytes) -> None:
         raise _broken(error, data) from None
 
 
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 (upright) to 8; 1 where EXIF does not say or cannot be read."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # EXIF is decoration: whatever is wrong with it must not cost the photo
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
 def _upright(image: Image.Image) -> Image.Image:
     """Turn the photo as its EXIF orientation asks; unreadable EXIF turns nothing."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # EXIF is decoration: whatever is wrong with it must not cost the photo
-        return image
+    with suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
+
+
+def _turn_box(box: Box, size: tuple[int, int], orientation: int) -> Box:
+    """Where a box that starts at the upper left of a picture of this size lies once the picture is upright."""
+    right, bottom = box[2:]
+    width, height = size
+    if orientation >= _SIDEWAYS:
+        right, bottom, width, height = bottom, right, height, width
+    left = width - right if orientation in (2, 3, 6, 7) else 0
+    top = height - bottom if orientation in (3, 4, 7, 8) else 0
+    return left, top, left + right, top + bottom
 
 
 def _to_rgb(image: Image.Image, data: bytes) -> Image.Image:
@@ -155,6 +193,8 @@ def _to_rgb(image: Image.Image, data: bytes) -> Image.Image:
     try:
         if image.mode in ("I", "F") or image.mode.startswith("I;16"):
             image = _eight_bits(image)
+        if image.mode == "La":  # premultiplied grey, which Pillow converts to nothing but LA
+            image = image.convert("LA")
         if image.has_transparency_data:
             layer = image.convert("RGBA")
             white = Image.new("RGBA", layer.size, "white")
@@ -165,22 +205,34 @@ def _to_rgb(image: Image.Image, data: bytes) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey pixels of more than 8 bits, scaled; `convert` alone would clip them to white."""
+    """Grey pixels of more than 8 bits, scaled; `convert` alone would clip them to white.
+
+    Whole numbers are taken as 16 bits wide and fractions as 0..1; what lies outside of that is fitted into its own
+    range. What is no number is black.
+    """
     values = np.asarray(image).astype(np.float64)
-    if image.mode == "F":
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
-        values = (np.nan_to_num(values, nan=low) - low) / ((high - low) or 1.0) * 255
-    else:
-        values = values / 257  # 65535 / 255
+    finite = np.isfinite(values)
+    values[~finite] = 0
+    low, high = 0.0, 1.0 if image.mode == "F" else 65535.0
+    if values.min() < low or values.max() > high:
+        low, high = float(values[finite].min()), float(values[finite].max())
+    values = (values - low) / ((high - low) or 1.0) * 255
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8), "L")
 
 
-def _fit(image: Image.Image, spec: PixelSpec) -> Image.Image:
-    """Resize and cut as the model's own processor does, to the last grey level."""
+def _fit(image: Image.Image, spec: PixelSpec, size: tuple[int, int], box: Box | None) -> Image.Image:
+    """Resize and cut as the model's own processor does, to the last grey level when nothing was drafted.
+
+    Args:
+        image: upright, RGB.
+        spec: the model's geometry.
+        size: the upright photo's own width and height, whatever drafting made of them.
+        box: the part of the image that the photo fills; None: all of it.
+    """
     resample = Image.Resampling(spec.resample)
     if spec.short_side is None:
-        return image.resize((spec.width, spec.height), resample)
-    width, height = image.size
+        return image.resize((spec.width, spec.height), resample, box)
+    width, height = size
     short = min(width, height)
     # The long side is truncated, not rounded: so does transformers' get_resize_output_image_size.
     scaled = (
@@ -188,7 +240,7 @@ def _fit(image: Image.Image, spec: PixelSpec) -> Image.Image:
         if width == short
         else (int(spec.short_side * width / height), spec.short_side)
     )
-    image = image.resize(scaled, resample)
+    image = image.resize(scaled, resample, box)
     left, top = (scaled[0] - spec.width) // 2, (scaled[1] - spec.height) // 2
     return image.crop((left, top, left + spec.width, top + spec.height))
 

@@ -122,6 +122,33 @@ def test_drafting_a_large_photo_changes_little() -> None:
     assert np.abs(full.astype(int) - drafted.astype(int)).mean() < 1
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_drafting_shifts_nothing(orientation: int) -> None:
+    # Sizes that no fraction divides: libjpeg rounds up, and what it adds must not count.
+    smooth = picture(40, 60).resize((1021, 1533), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    data = encoded(smooth, "JPEG", quality=95, exif=exif)
+    spec = PixelSpec.from_processor(AutoImageProcessor.from_pretrained(BUNDLED_MODEL, backend="pil").to_dict())
+    full, drafted = decode(data, spec, draft="never"), decode(data, spec)
+    assert np.abs(full.astype(int) - drafted.astype(int)).max() <= 6
+
+
+def test_fractions_as_grey_levels() -> None:
+    ramp = np.linspace(0, 1, 60 * 40, dtype=np.float32).reshape(40, 60)
+    assert np.abs(decode(encoded(Image.fromarray(ramp), "TIFF"))[..., 0].astype(int) - ramp * 255).max() <= 0.5
+    ramp[0, 0] = np.nan
+    assert decode(encoded(Image.fromarray(ramp * 9 - 4), "TIFF"))[0, 0, 0] in range(256)
+
+
+def test_premultiplied_grey_lies_on_white() -> None:
+    # Pillow writes "unassociated alpha" (2) into the tag ExtraSamples; premultiplied is 1.
+    tag = b"\x52\x01\x03\x00\x01\x00\x00\x00"
+    clear = encoded(Image.new("LA", (60, 40), 0), "TIFF").replace(tag + b"\x02", tag + b"\x01")
+    assert Image.open(io.BytesIO(clear)).mode == "La"
+    assert (decode(clear) == 255).all()
+
+
 def test_a_geometry_that_is_not_understood_is_refused() -> None:
     with pytest.raises(ValueError, match="not understood"):
         PixelSpec.from_processor({"size": {"longest_edge": 100}})
