@@ -124,14 +124,15 @@ def test_drafting_a_large_photo_changes_little() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_drafting_shifts_nothing(orientation: int) -> None:
-    # Sizes that no fraction divides: libjpeg rounds up, and what it adds must not count.
-    smooth = picture(40, 60).resize((1021, 1533), Image.Resampling.BICUBIC)
+    # Just over 8 x 336 pixels: libjpeg adds nearly a whole one of its eighths, which must not count.
+    wave = 127 + 120 * np.sin(np.arange(2689) * (2 * np.pi / 240))
+    waves = Image.fromarray(((wave[:, None] + wave[None, :]) / 2).astype(np.uint8))
     exif = Image.Exif()
     exif[0x112] = orientation
-    data = encoded(smooth, "JPEG", quality=95, exif=exif)
+    data = encoded(waves, "JPEG", quality=95, exif=exif)
     spec = PixelSpec.from_processor(AutoImageProcessor.from_pretrained(BUNDLED_MODEL, backend="pil").to_dict())
     full, drafted = decode(data, spec, draft="never"), decode(data, spec)
-    assert np.abs(full.astype(int) - drafted.astype(int)).max() <= 6
+    assert np.abs(full.astype(int) - drafted.astype(int)).max() <= 4
 
 
 def test_fractions_as_grey_levels() -> None:
