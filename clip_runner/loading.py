@@ -60,7 +60,7 @@ def load_model(model_id: str) -> LoadedModel:
         raise ModelUnavailable(_reason(model_id, error)) from error
     if not (hasattr(model, "get_text_features") and hasattr(model, "get_image_features")):
         raise ModelUnavailable(f"MODEL_ID={model_id}: {type(model).__name__} does not encode texts and images.")
-    return _describe(Path(source).name if is_folder(source) else model_id, model, tokenizer, processor)
+    return _describe(Path(source).name if is_folder(model_id) else model_id, model, tokenizer, processor)
 
 
 def _describe(name: str, model: Any, tokenizer: Any, processor: Any) -> LoadedModel:

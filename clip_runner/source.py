@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+_HUB_TIMEOUT = 5.0  # seconds
 
 
 class ModelUnavailable(Exception):
@@ -15,7 +16,7 @@ def is_folder(model_id: str) -> bool:
 
 
 def find_model(model_id: str) -> str:
-    """What transformers is to load: a folder's path, or a hub id whose configuration can be had.
+    """What transformers is to load: a folder's path (also of the hub's cache, where the hub is away), or a hub id.
 
     Raises:
         ModelUnavailable: there is no such folder, it has no safetensors, or the hub and its cache do not have it.
@@ -29,17 +30,32 @@ def find_model(model_id: str) -> str:
         return str(folder)
     if folder.is_absolute() or model_id.startswith("."):
         raise ModelUnavailable(f"MODEL_ID={model_id}: there is no such folder.")
-    # A hub that does not answer must be an error within seconds, not after minutes of trying.
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
-    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
-    from huggingface_hub import hf_hub_download
+    return model_id if _on_hub(model_id) else _in_cache(model_id)
+
+
+def _on_hub(model_id: str) -> bool:
+    from huggingface_hub import HfApi
+
+    try:
+        # Asked once: the client's own download tries a hub that is away for half a minute, for each file.
+        HfApi().model_info(model_id, timeout=_HUB_TIMEOUT)
+    except Exception:  # no network, no such model or id, offline by choice: errors of whatever the client builds on
+        return False
+    return True
+
+
+def _in_cache(model_id: str) -> str:
+    """The folder of a model that was downloaded before."""
+    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        hf_hub_download(model_id, "config.json")
-    except (OSError, ValueError, HfHubHTTPError) as error:  # no network, no such model, no such id
+        folder = snapshot_download(model_id, local_files_only=True)
+    except (OSError, ValueError, HfHubHTTPError) as error:
         raise ModelUnavailable(not_on_hub(model_id)) from error
-    return model_id
+    if not any(Path(folder).glob("*.safetensors")):
+        raise ModelUnavailable(not_on_hub(model_id))
+    return folder
 
 
 def not_on_hub(model_id: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,15 @@ def test_a_hub_that_does_not_answer_is_one_clear_line(monkeypatch: pytest.Monkey
     with pytest.raises(ModelUnavailable, match="hub does not answer") as caught:
         load_model("openai/clip-vit-base-patch32")
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_the_hubs_cache_is_loaded_while_the_hub_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = tmp_path / "models--shop--its-clip"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("0123abcd")
+    shutil.copytree(BUNDLED_MODEL, cached / "snapshots" / "0123abcd")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert load_model("shop/its-clip").identity.model.startswith("shop/its-clip@")
