@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# The addresses and credentials of `make run`, written at its start.
+STACK := $(or $(LOCAL_DIR),.local)/stack.env
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format etl eval lock screenshots ui-load clean-local
@@ -40,9 +42,10 @@ format: $(VENV)/.dev ## let ruff put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-etl: $(VENV)/.local ## load a catalogue into the running system: make etl SOURCE=folder
-	@test -n "$(SOURCE)" || { echo "make etl SOURCE=folder: say what to load"; exit 2; }
-	@set -a; . .local/credentials.env; set +a; exec $(BIN)/python -m etl run $(SOURCE)
+etl: $(VENV)/.local ## load a catalogue into the running system: make etl SOURCE=folder; others: make etl DO=rebuild
+	@test -n "$(DO)$(SOURCE)" || { echo "make etl SOURCE=folder: say what to load"; exit 2; }
+	@test -f "$(STACK)" || { echo "make etl: nothing has been started yet; start it with make run"; exit 1; }
+	@set -a; . "$(STACK)"; set +a; exec "$(BIN)/python" -m etl $(or $(DO),run) $(SOURCE)
 
 eval: $(VENV)/.local ## measure the running system's relevance: make eval [QUERIES=file] [ARGS=...]
 	@$(BIN)/python -m evaluation run $(or $(QUERIES),evaluation/queries/sample.jsonl) $(ARGS)

@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from types import FrameType
 
+from catalog.errors import CatalogError
 from environment import from_environment
+from local.claims import Claimed
 from local.processes import ChildFailed
 from local.settings import LocalSettings
-from local.stack import PortTaken, Stack
+from local.stack import Stack
+
+# Ctrl-C, `kill`, and a terminal that was closed.
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201  # a command line talks to its user
+    with contextlib.suppress(OSError):  # a terminal that was closed listens no more
+        print(text, flush=True)  # noqa: T201  # a command line talks to its user
 
 
-def _stop(number: int, _: FrameType | None) -> None:
-    # Asked twice is as good as once: the children are being ended already.
-    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signal_number, signal.SIG_IGN)
-    raise KeyboardInterrupt(number)
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    _ignore_endings()
+    raise KeyboardInterrupt
+
+
+def _ignore_endings() -> None:
+    """From here on all is being ended anyway, and must not be interrupted in that."""
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> int:
     """Start, report, wait; the exit code is 1 when a part could not start or ended by itself."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    stack = Stack(from_environment(LocalSettings), _say)
+    for number in _ENDINGS:
         signal.signal(number, _stop)
-    with Stack(from_environment(LocalSettings), _say) as stack:
-        try:
-            stack.start()
-            _say(
-                f"\nready\n  search page  {stack.ui_url}\n  API          {stack.api_url}  (Swagger UI)\n"
-                "Ctrl-C ends all of it."
-            )
-            stack.wait()
-        except (PortTaken, ChildFailed) as error:
-            print(f"make run: {error}", file=sys.stderr, flush=True)  # noqa: T201
-            return 1
-        except KeyboardInterrupt:
-            _say("\nending ...")
+    try:
+        stack.start()
+        _say(
+            f"\nready\n  search page  {stack.ui_url}\n  API          {stack.api_url}  (Swagger UI)\n"
+            "Ctrl-C ends all of it."
+        )
+        stack.wait()
+    except (Claimed, ChildFailed, CatalogError) as error:
+        _say(f"make run: {error}")
+        return 1
+    except KeyboardInterrupt:
+        _say("\nending ...")
+    finally:
+        _ignore_endings()
+        stack.close()
     return 0
 
 

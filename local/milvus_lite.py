@@ -26,6 +26,12 @@ from local.ports import HOST
 _THREADS = 32  # more than clients have calls under way: those that wait for their turn must not hold up searches
 _GRACE = 5.0  # seconds for requests under way when the server is ended
 _MAX_MESSAGE = 256 * 1024 * 1024  # bytes, as in Milvus
+# Milvus' client pings an idle connection every 10 s; left to its defaults the server calls that too many and hangs up.
+_KEEPALIVE = (
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
 _READS = ("Connect", "Describe", "Get", "Has", "List", "Query", "Search", "HybridSearch", "Show")
 
 
@@ -61,7 +67,7 @@ def serve(data: Path, port: int) -> None:
             futures.ThreadPoolExecutor(_THREADS),
             interceptors=[_OneChangeAtATime()],
             options=[("grpc.max_receive_message_length", _MAX_MESSAGE), ("grpc.max_send_message_length", _MAX_MESSAGE),
-                     ("grpc.so_reuseport", 0)],
+                     ("grpc.so_reuseport", 0), *_KEEPALIVE],
         )  # fmt: skip
         milvus_pb2_grpc.add_MilvusServiceServicer_to_server(MilvusServicer(database), server)
         server.add_insecure_port(f"{HOST}:{port}")

@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,11 +20,16 @@ class ChildFailed(Exception):
 
 
 _PR_SET_PDEATHSIG = 1
+_LONGEST_LINE = 300  # characters of a child's last words
+_LOG_LIMIT = 5_000_000  # bytes; a longer log is put aside at the next start
+# Found before any fork: looking for it in the child could wait for a lock that nobody holds there.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _end_with_parent() -> None:
-    """In the child: be told to stop when the parent is gone, whatever ended it."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """In the child: be told to stop when the parent is gone, whatever ended it. Only Linux can do this."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Child:
@@ -35,6 +41,8 @@ class Child:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > _LOG_LIMIT:
+            log.replace(log.with_suffix(".before.log"))
         with log.open("ab") as output:
             # The group lets us end the children's children; a terminal's Ctrl-C reaches only us.
             self._process = subprocess.Popen(
@@ -69,7 +77,7 @@ class Child:
     def last_line(self) -> str:
         """The last thing the child said."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
-        return lines[-1].strip() if lines else "it said nothing"
+        return lines[-1].strip()[:_LONGEST_LINE] if lines else "it said nothing"
 
     def stop(self, *, grace: float = 10) -> None:
         """End the child and everything it started: asked first, killed after `grace` seconds."""

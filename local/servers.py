@@ -26,7 +26,7 @@ def start_milvus_lite(data: Path, port: int) -> Child:
     child = Child("Milvus", command, env={"PYTHONPATH": str(_ROOT)}, log=data / "milvus.log")
     try:
         child.wait_ready(lambda: answers(port), timeout=_START_TIMEOUT)
-    except ChildFailed:
+    except BaseException:  # an interrupt too: nobody else knows of the child yet
         child.stop()
         raise
     return child
@@ -36,30 +36,22 @@ def start_s3(data: Path, port: int, *, access_key: str, secret_key: str) -> Chil
     """Start the S3 server (JuiceFS' gateway, which is MinIO's) over the files in `data`."""
     files, meta = data / "objects", f"sqlite3://{data / 'meta.db'}"
     juicefs = str(_BIN / "juicefs")
-    if not (data / "meta.db").exists():
-        files.mkdir(parents=True, exist_ok=True)
-        formatting = [
-            juicefs,
-            "format",
-            meta,
-            "fashion",
-            "--storage",
-            "file",
-            "--bucket",
-            f"{files}/",
-            "--trash-days",
-            "0",
-        ]
-        done = subprocess.run(formatting, capture_output=True, text=True, check=False, timeout=_START_TIMEOUT)
-        if done.returncode != 0:
-            raise ChildFailed(f"the S3 server could not make its store in {data}: {done.stderr.strip()[-300:]}")
+    files.mkdir(parents=True, exist_ok=True)
+    # At each start: what is there already stays, and what a start that was cut short left undone is done.
+    store = ["--storage", "file", "--bucket", f"{files}/", "--trash-days", "0"]
+    done = subprocess.run(
+        [juicefs, "format", meta, "fashion", *store],
+        capture_output=True, text=True, check=False, timeout=_START_TIMEOUT,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise ChildFailed(f"the S3 server could not make its store in {data}: {done.stderr.strip()[-300:]}")
     options = ["--multi-buckets", "--keep-etag", "--object-tag", "--object-meta", "--no-bgjob", "--backup-meta", "0"]
     command = [juicefs, "gateway", *options, "--no-usage-report", meta, f"{HOST}:{port}"]
     secrets = {"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key}
     child = Child("the S3 server", command, env=secrets, log=data / "s3.log")
     try:
         child.wait_ready(lambda: _lives(port), timeout=_START_TIMEOUT)
-    except ChildFailed:
+    except BaseException:  # an interrupt too: nobody else knows of the child yet
         child.stop()
         raise
     return child
