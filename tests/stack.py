@@ -77,9 +77,7 @@ class System:
             **env,
         }
         self.log = folder / "service.log"
-        command = [str(Path(sys.executable).parent / "bentoml"), "serve", "service:FashionSearch"]
-        command += ["--host", HOST, "--port", str(self.port)]
-        self.service = Child("the service", command, env=self.env, log=self.log, cwd=ROOT)
+        self.start_service()
         try:
             self.service.wait_ready(lambda: http_ok(f"{self.url}/readyz"), timeout=START_TIMEOUT)
             if load:
@@ -88,6 +86,12 @@ class System:
         except BaseException:
             self.stop()
             raise
+
+    def start_service(self) -> None:
+        """Start it, also again after it was stopped; it may not answer yet."""
+        command = [str(Path(sys.executable).parent / "bentoml"), "serve", "service:FashionSearch"]
+        command += ["--host", HOST, "--port", str(self.port)]
+        self.service = Child("the service", command, env=self.env, log=self.log, cwd=ROOT)
 
     @property
     def url(self) -> str:

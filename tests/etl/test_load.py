@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -13,14 +12,6 @@ from catalog.images import ImageStore
 from catalog.vectors import VectorDatabase
 from tests.photos import encoded, picture
 from tests.stack import SAMPLE, System
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """An empty system of this file's own, which its tests load into."""
-    running = System(tmp_path_factory.mktemp("etl"), load=False)
-    yield running
-    running.stop()
 
 
 @pytest.fixture
