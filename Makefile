@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STACK := $(or $(LOCAL_DIR),.local)/stack.env
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format etl etl-proof eval lock screenshots ui-load clean-local
+.PHONY: help run test lint format etl etl-proof eval lock screenshots ui-load clean-local bench bench-quick
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -35,7 +35,7 @@ test: $(VENV)/.dev ## install what the suite needs and run it against real serve
 lint: $(VENV)/.dev ## ruff, mypy --strict and yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy api catalog clip_runner environment etl evaluation local telemetry ui service.py tests
+	$(BIN)/mypy api benchmarks catalog clip_runner environment etl evaluation local telemetry ui service.py tests
 	$(BIN)/yamllint -s .
 
 format: $(VENV)/.dev ## let ruff put the code into shape
@@ -62,6 +62,16 @@ screenshots: $(VENV)/.dev ## take the search page's pictures for docs/ while `ma
 
 ui-load: $(VENV)/.dev ## twenty visits of the search page at once for a minute, on a system of its own
 	$(BIN)/python -m tests.ui.load $(ARGS)
+
+bench: $(VENV)/.bench ## how close the service comes to the machine's limit, as ratios: make bench [PHOTOS=folder] [ARGS=...]
+	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
+
+bench-quick: $(VENV)/.bench ## the same in one short round, with the bundled model: three minutes
+	$(BIN)/python -m benchmarks --quick $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
+
+$(VENV)/.bench: $(VENV)/.dev benchmarks/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r benchmarks/requirements.txt
+	touch $@
 
 clean-local: ## remove the data of `make run`
 	rm -rf .local

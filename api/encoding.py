@@ -61,6 +61,7 @@ class Encoding:
         self._runner = runner
         self._metrics = metrics
         self._max_mpixels = settings.max_image_mpixels
+        self._draft = settings.jpeg_draft
         self._part_timeout = settings.part_timeout
         # Decoding has a pool of its own: a flood of large photos must not hold up calls to the stores.
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
@@ -111,7 +112,7 @@ class Encoding:
 
     def _decode_one(self, photo: bytes, spec: PixelSpec) -> NDArray[np.uint8] | PhotoError:
         try:
-            return decode_pixels(photo, spec, max_mpixels=self._max_mpixels)
+            return decode_pixels(photo, spec, max_mpixels=self._max_mpixels, draft=self._draft)
         except PhotoError as error:
             return error
 

@@ -45,6 +45,9 @@ class ServiceSettings(StoreSettings):
     decode_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Threads that decode photos, in each API process."""
 
+    jpeg_draft: Literal["auto", "never"] = "auto"
+    """auto: large JPEGs are decoded at a fraction of their size, several times as fast; never: always in full."""
+
     api_keys: Annotated[tuple[str, ...], NoDecode] = ()
     """`name:scope:sha256` entries, separated by commas; empty: no key is asked for."""
 

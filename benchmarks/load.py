@@ -1,0 +1,158 @@
+"""The load generator: so many requests in flight, or so many a second."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import aiohttp
+import numpy as np
+
+TIMEOUT = 120.0
+"""Seconds after which a request has failed."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request ready to be sent again and again; `items` are the texts or photos in it."""
+
+    path: str
+    body: bytes
+    content_type: str
+    items: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a load came to. Latencies are in seconds, those of answers with status 200 alone."""
+
+    seconds: float
+    items: int
+    latencies: tuple[float, ...]
+    statuses: dict[int, int]
+
+    @property
+    def rate(self) -> float:
+        """Items a second."""
+        return self.items / self.seconds
+
+    def latency(self, percent: float) -> float:
+        """A percentile of the latencies, in seconds."""
+        return float(np.percentile(self.latencies, percent)) if self.latencies else float("nan")
+
+    @property
+    def failed(self) -> int:
+        return sum(count for status, count in self.statuses.items() if status != 200)
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.items = 0
+        self.latencies: list[float] = []
+        self.statuses: dict[int, int] = {}
+
+    def add(self, status: int, items: int, seconds: float) -> None:
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        if status == 200:
+            self.items += items
+            self.latencies.append(seconds)
+
+    def outcome(self, seconds: float) -> Outcome:
+        return Outcome(seconds, self.items, tuple(self.latencies), self.statuses)
+
+
+def closed_loop(
+    url: str, requests: Sequence[Request], *, in_flight: int, seconds: float, warm_up: float = 2.0
+) -> Outcome:
+    """Keep `in_flight` requests under way, one after another on each connection, and count those after the warm-up."""
+    return asyncio.run(_closed(url, itertools.cycle(requests), in_flight, seconds, warm_up))
+
+
+def count_loop(url: str, requests: Sequence[Request], *, in_flight: int, count: int) -> Outcome:
+    """Send exactly `count` requests, `in_flight` at a time."""
+    return asyncio.run(_counted(url, itertools.cycle(requests), in_flight, count))
+
+
+def open_loop(url: str, requests: Sequence[Request], *, per_second: float, seconds: float) -> Outcome:
+    """Send at fixed times, whether or not answers have come.
+
+    A latency begins when its request was due: a server that stalls cannot hide it by holding the generator up
+    (coordinated omission).
+    """
+    return asyncio.run(_open(url, itertools.cycle(requests), per_second, seconds))
+
+
+async def _closed(
+    url: str, requests: itertools.cycle[Request], in_flight: int, seconds: float, warm_up: float
+) -> Outcome:
+    tally = _Tally()
+    begin = perf_counter() + warm_up
+    end = begin + seconds
+
+    async def visitor(send: _Send) -> None:
+        while (started := perf_counter()) < end:
+            request = next(requests)
+            status = await send(request)
+            done = perf_counter()
+            # Counted by its end, so that neither side of the window counts half requests.
+            if begin <= done < end:
+                tally.add(status, request.items, done - started)
+
+    async with _session(url, in_flight) as session:
+        await asyncio.gather(*(visitor(_sender(session)) for _ in range(in_flight)))
+    return tally.outcome(seconds)
+
+
+async def _counted(url: str, requests: itertools.cycle[Request], in_flight: int, count: int) -> Outcome:
+    tally, left = _Tally(), iter(range(count))
+
+    async def visitor(send: _Send) -> None:
+        for _ in left:
+            started, request = perf_counter(), next(requests)
+            status = await send(request)
+            tally.add(status, request.items, perf_counter() - started)
+
+    begin = perf_counter()
+    async with _session(url, in_flight) as session:
+        await asyncio.gather(*(visitor(_sender(session)) for _ in range(in_flight)))
+    return tally.outcome(perf_counter() - begin)
+
+
+async def _open(url: str, requests: itertools.cycle[Request], per_second: float, seconds: float) -> Outcome:
+    tally = _Tally()
+    begin = perf_counter()
+
+    async def one(send: _Send, request: Request, due: float) -> None:
+        status = await send(request)
+        tally.add(status, request.items, perf_counter() - due)
+
+    async with _session(url, 0) as session, asyncio.TaskGroup() as tasks:
+        for number in range(round(per_second * seconds)):
+            due = begin + number / per_second
+            await asyncio.sleep(max(0.0, due - perf_counter()))
+            tasks.create_task(one(_sender(session), next(requests), due))
+    return tally.outcome(perf_counter() - begin)
+
+
+_Send = Callable[[Request], Awaitable[int]]
+
+
+def _session(url: str, limit: int) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+    return aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=limit), timeout=timeout, trust_env=False)
+
+
+def _sender(session: aiohttp.ClientSession) -> _Send:
+    async def send(request: Request) -> int:
+        try:
+            headers = {"Content-Type": request.content_type}
+            async with session.post(request.path, data=request.body, headers=headers) as answer:
+                await answer.read()
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError):
+            return 0
+
+    return send

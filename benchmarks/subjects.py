@@ -1,0 +1,91 @@
+"""The servers that are measured, each started alone, on all cores, with the same model."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import psutil
+
+from local.ports import HOST, free_port
+from local.processes import Child
+from local.servers import http_ok, start_milvus_lite, start_s3
+
+ROOT = Path(__file__).resolve().parent.parent
+_BIN = Path(sys.executable).parent
+_START_TIMEOUT = 300.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running subject."""
+
+    url: str
+    child: Child
+    ready_after: float
+    """Seconds from its start to ready."""
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its processes so far."""
+        return sum(process.cpu_times().user + process.cpu_times().system for process in self.child.family())
+
+    def memory(self) -> int:
+        """Bytes of all its processes; what they share is counted once."""
+        return sum(process.memory_full_info().pss for process in self.child.family() if _counts(process))
+
+
+def _counts(process: psutil.Process) -> bool:
+    """BentoML's supervisor and its resource tracker are not the service: they only start and watch it."""
+    return "_bentoml_impl.worker" in " ".join(process.cmdline())
+
+
+@contextmanager
+def ours(folder: Path, model: Path, **env: str) -> Iterator[tuple[Server, dict[str, str]]]:
+    """The service, with stores of its own; and the variables that lead other programs to it."""
+    port, milvus_port, s3_port = free_port(), free_port(), free_port()
+    milvus = start_milvus_lite(folder / "milvus", milvus_port)
+    store = start_s3(folder / "s3", s3_port, access_key="bench", secret_key="bench-secret")
+    environment = {
+        "ENVIRONMENT": "local", "MODEL_ID": str(model), "HF_HUB_OFFLINE": "1",
+        "MILVUS_HOST": HOST, "MILVUS_PORT": str(milvus_port),
+        "MINIO_ENDPOINT": f"http://{HOST}:{s3_port}", "MINIO_PUBLIC_ENDPOINT": f"http://{HOST}:{s3_port}",
+        "MINIO_ACCESS_KEY_ID": "bench", "MINIO_SECRET_ACCESS_KEY": "bench-secret",
+        "MODEL_SERVING_HOST": HOST, "MODEL_SERVING_PORT": str(port), "ETL_STATE_DIR": str(folder / "etl"),
+        "BENTOML_HOME": str(folder / "bentoml"), "BENTOML_DO_NOT_TRACK": "True", "PYTHONPATH": str(ROOT),
+        "MAX_CONCURRENCY": "256", "LOG_LEVEL": "WARNING", **env,
+    }  # fmt: skip
+    command = [str(_BIN / "bentoml"), "serve", "service:FashionSearch", "--host", HOST, "--port", str(port)]
+    try:
+        with _running("the service", command, environment, port, folder) as server:
+            yield server, environment
+    finally:
+        store.stop()
+        milvus.stop()
+
+
+@contextmanager
+def baseline(folder: Path, model: Path) -> Iterator[Server]:
+    """The design this project started from: a worker for each core, each with a model of its own on one thread."""
+    port, cores = free_port(), os.cpu_count() or 1
+    command = [str(_BIN / "gunicorn"), "benchmarks.baseline.app:app", "-k", "uvicorn_worker.UvicornWorker"]
+    command += ["--workers", str(cores), "--bind", f"{HOST}:{port}", "--timeout", "300", "--log-level", "warning"]
+    env = {"MODEL_ID": str(model), "BASELINE_THREADS": "1", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    with _running("the baseline", command, env, port, folder) as server:
+        yield server
+
+
+@contextmanager
+def _running(name: str, command: list[str], env: dict[str, str], port: int, folder: Path) -> Iterator[Server]:
+    begun = perf_counter()
+    child = Child(name, command, env=env, log=folder / f"{name.split()[-1]}.log", cwd=ROOT)
+    url = f"http://{HOST}:{port}"
+    try:
+        child.wait_ready(lambda: http_ok(f"{url}/readyz"), timeout=_START_TIMEOUT)
+        yield Server(url, child, perf_counter() - begun)
+    finally:
+        child.stop()

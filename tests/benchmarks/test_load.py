@@ -1,0 +1,73 @@
+"""The load generator counts what was answered, and hides no wait."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from benchmarks.load import Request, closed_loop, count_loop, open_loop
+from tests.stack import System
+
+STALL = 1.5  # seconds that the server below stands still
+
+
+class Stalling(BaseHTTPRequestHandler):
+    """Answers at once, but for one stretch in which it answers nobody; refuses `/no`."""
+
+    protocol_version = "HTTP/1.1"
+    turn = threading.Lock()
+    answered = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        with Stalling.turn:
+            Stalling.answered += 1
+            if Stalling.answered == 20:
+                time.sleep(STALL)
+        self.send_response(503 if self.path == "/no" else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def stalling() -> Iterator[str]:
+    Stalling.answered = 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Stalling)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_an_open_loop_counts_the_wait_of_all_that_were_due_meanwhile(stalling: str) -> None:
+    outcome = open_loop(stalling, [Request("/", b"x", "text/plain")], per_second=40, seconds=2)
+    assert outcome.statuses == {200: 80}
+    # About 60 requests were due while nobody was answered: half of them waited for more than half of the stall.
+    assert sum(latency > STALL / 2 for latency in outcome.latencies) >= 20
+
+
+def test_a_closed_loop_sends_the_next_request_only_after_the_answer(stalling: str) -> None:
+    outcome = closed_loop(stalling, [Request("/", b"x", "text/plain")], in_flight=1, seconds=STALL + 0.5, warm_up=0)
+    assert sum(latency > STALL / 2 for latency in outcome.latencies) == 1
+
+
+def test_refusals_are_counted_apart(stalling: str) -> None:
+    requests = [Request("/", b"x", "text/plain", items=3), Request("/no", b"x", "text/plain", items=5)]
+    outcome = count_loop(stalling, requests, in_flight=2, count=10)
+    assert outcome.statuses == {200: 5, 503: 5}
+    assert (outcome.items, outcome.failed) == (15, 5)
+
+
+def test_the_services_requests_are_answered(system: System) -> None:
+    from benchmarks.requests import photo_requests, photos, search_requests, text_requests
+
+    sent = [*photo_requests(photos(None, (60, 80), 4), 2), *text_requests(32)[:1], *search_requests()[:2]]
+    outcome = count_loop(system.url, sent, in_flight=4, count=len(sent))
+    assert outcome.statuses == {200: len(sent)}
+    assert outcome.items == 4 + 32 + 2
