@@ -35,7 +35,7 @@ test: $(VENV)/.dev ## install what the suite needs and run it against real serve
 lint: $(VENV)/.dev ## ruff, mypy --strict and yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy api benchmarks catalog clip_runner environment etl evaluation local telemetry ui service.py tests
+	$(BIN)/mypy api benchmarks catalog clip_runner compose environment etl evaluation local telemetry ui service.py tests
 	$(BIN)/yamllint -s .
 
 format: $(VENV)/.dev ## let ruff put the code into shape
@@ -75,3 +75,5 @@ $(VENV)/.bench: $(VENV)/.dev benchmarks/requirements.txt
 
 clean-local: ## remove the data of `make run`
 	rm -rf .local
+
+include compose/compose.mk

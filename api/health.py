@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from loguru import logger
@@ -74,21 +75,31 @@ class PartWatch:
 
 
 class Health:
-    """The three parts behind the service, watched from start to end."""
+    """The three parts behind the service, watched from start to end.
 
-    def __init__(self, runner: PartWatch, milvus: PartWatch, store: PartWatch) -> None:
+    While `drain_file` exists this instance is about to stop: it answers whatever still comes, and is not ready.
+    """
+
+    def __init__(
+        self, runner: PartWatch, milvus: PartWatch, store: PartWatch, *, drain_file: Path | None = None
+    ) -> None:
         self.runner = runner
         self.milvus = milvus
         self.store = store
+        self._drain_file = drain_file
+
+    @property
+    def draining(self) -> bool:
+        return self._drain_file is not None and self._drain_file.exists()
 
     @property
     def ready(self) -> bool:
-        return all(part.up for part in (self.runner, self.milvus, self.store))
+        return all(part.up for part in (self.runner, self.milvus, self.store)) and not self.draining
 
     def state(self) -> Mapping[str, Any]:
         """The answer of `/readyz`."""
         parts = {part.name: part.up for part in (self.runner, self.milvus, self.store)}
-        return {"ready": self.ready, "parts": parts}
+        return {"ready": self.ready, "draining": self.draining, "parts": parts}
 
     async def watch(self) -> None:
         """Watch all parts until cancelled."""

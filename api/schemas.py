@@ -159,6 +159,7 @@ class Facets(BaseModel):
 
 class Readiness(BaseModel):
     ready: bool
+    draining: bool
     parts: dict[str, bool]
 
 

@@ -50,5 +50,5 @@ def assemble(settings: ServiceSettings, metrics: Metrics, runner: Runner) -> Par
     encoding = Encoding(runner, settings, metrics)
     catalogue = Catalogue(VectorDatabase(settings), ImageStore(settings), settings, metrics)
     search = Search(encoding, catalogue, metrics, prompt_template=settings.prompt_template)
-    health = Health(encoding.watch, catalogue.milvus_watch, catalogue.store_watch)
+    health = Health(encoding.watch, catalogue.milvus_watch, catalogue.store_watch, drain_file=settings.drain_file)
     return Parts(encoding, catalogue, search, health, metrics)

@@ -21,7 +21,7 @@ grep -v '^#' requirements-dev.txt | sed -nE 's/^([a-z0-9._-]+==[^ ]+).*/\1/p' >"
 compile requirements.txt -c "$work/pins"
 compile requirements-local.txt --extra ui --extra local -c "$work/pins"
 
-# The images of the page and of the alert webhook have neither torch nor the service's packages.
+# The images of the page, the loader and the alert webhook have neither torch nor the service's packages.
 alone() {
     local extra=$1 out=$2
     python - "$extra" >"$work/$extra.in" <<'PY'
@@ -34,4 +34,5 @@ PY
 }
 
 alone ui requirements-ui.txt
+alone etl requirements-etl.txt
 alone alert_webhook monitoring/alert_webhook/requirements.txt

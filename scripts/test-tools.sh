@@ -10,13 +10,15 @@ declare -A packages=(
     [nginx]=nginx-light # real access and error logs
     [ruby]=ruby         # its regular expressions are Onigmo's, as Fluent Bit's
     [lua5.1]=lua5.1     # runs Fluent Bit's filter
+    [curl]=curl         # asks the instances behind nginx whether they are ready
 )
 missing=()
 for program in "${!packages[@]}"; do
     command -v "$program" >/dev/null || missing+=("${packages[$program]}")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+if [ ${#missing[@]} -eq 0 ]; then
+    :
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing ${missing[*]} ..."
     export DEBIAN_FRONTEND=noninteractive
     # The tests start these programs themselves, on ports of their own: no package may start a daemon now or at boot.
@@ -35,4 +37,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 else
     echo "not installed: ${missing[*]} (needs root and apt-get)"
 fi
+scripts/compose-program.sh || echo "could not get docker compose: its tests say so"
 exit 0

@@ -10,7 +10,8 @@ from tests.stack import SAMPLE, System
 
 def test_health(api: httpx.Client) -> None:
     assert api.get("/livez").status_code == 200
-    assert api.get("/readyz").json() == {"ready": True, "parts": {"runner": True, "milvus": True, "store": True}}
+    parts = {"runner": True, "milvus": True, "store": True}
+    assert api.get("/readyz").json() == {"ready": True, "draining": False, "parts": parts}
 
 
 def test_swagger_page_and_its_document(api: httpx.Client) -> None:

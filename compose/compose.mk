@@ -1,0 +1,49 @@
+# The images and the composed system. docs/deployment.md tells how they are used.
+BACKEND ?= docker
+COMPOSE ?= docker compose
+COMPOSE_FILES := compose/base.yaml compose/application.yaml compose/etl.yaml \
+	$(wildcard compose/observability.yaml) $(if $(GPU),compose/gpu.yaml)
+DC := $(COMPOSE) --project-directory compose $(addprefix -f ,$(COMPOSE_FILES))
+# What `make up SCALE=3` sets wins over the env file.
+export SCALE GPU
+CONSOLES ?= 1
+PROFILES := $(if $(filter 1,$(CONSOLES)),--profile consoles)
+
+.PHONY: image secrets network up up-base up-etl up-application up-observability down clean compose-proof
+
+image: ## build the bento and the images: make image [BACKEND=podman] [GPU=1] [BAKE_MODEL=hub id]
+	@BACKEND=$(BACKEND) scripts/image.sh $(IMAGES)
+
+secrets: ## write strong secrets into compose/.env where they are missing
+	@compose/secrets.sh
+
+network: compose/.env
+	@compose/network.sh
+
+compose/.env:
+	@compose/secrets.sh
+
+up-base: network ## stage 1: object store, etcd, Milvus, their accounts and consoles
+	$(DC) $(PROFILES) up --detach --wait minio etcd milvus $(if $(PROFILES),attu)
+	$(DC) up --detach milvus_accounts
+
+up-application: network ## stage 2: the service, nginx and the search page: make up-application [SCALE=3] [GPU=1]
+	$(DC) up --detach --wait fashion-search nginx ui
+
+up-etl: network ## stage 3: load a catalogue, default the sample: make up-etl [SOURCE=folder]
+	$(if $(SOURCE),ETL_FOLDER='$(abspath $(SOURCE))' ETL_SOURCE_NAME='$(notdir $(abspath $(SOURCE)))',ETL_SOURCE_NAME=sample) \
+		$(DC) --profile etl run --rm etl
+
+up-observability: network ## stage 4: metrics, dashboards, alerts and logs
+	@test -f compose/observability.yaml || { echo "compose/observability.yaml is not there"; exit 1; }
+	$(DC) --profile observability up --detach --wait
+
+up: up-base up-application up-etl $(if $(wildcard compose/observability.yaml),up-observability) ## all four stages
+
+down: ## stop the composed system; its data stays
+	$(DC) --profile '*' down
+
+clean: ## stop the composed system and remove its data; asks first
+	@if [ "$(YES)" != 1 ]; then read -r -p "Remove all data of the composed system: catalogue, photos, vectors, logs? [yes/no] " answer; \
+		[ "$$answer" = yes ] || { echo "nothing was removed"; exit 1; }; fi
+	$(DC) --profile '*' down --volumes

@@ -1,0 +1,188 @@
+"""The compose files, the recipes and the door's configuration, checked without a Docker daemon."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.stack import ROOT
+
+COMPOSE = ROOT / "compose"
+BIN = Path(sys.executable).parent
+FILES = ("base.yaml", "application.yaml", "etl.yaml")
+OURS = {"fashion-search", "ui", "etl", "nginx", "minio", "etcd", "milvus", "attu"}
+SECRETS = (
+    "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_ACCESS_KEY_ID", "MINIO_SECRET_ACCESS_KEY",
+    "ETL_MINIO_ACCESS_KEY_ID", "ETL_MINIO_SECRET_ACCESS_KEY", "MILVUS_MINIO_ACCESS_KEY_ID",
+    "MILVUS_MINIO_SECRET_ACCESS_KEY", "MILVUS_ROOT_PASSWORD", "MILVUS_PASSWORD", "ETL_MILVUS_PASSWORD",
+    "UI_API_KEY", "ETL_API_KEY", "API_KEYS",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """Docker Compose's program."""
+    found = subprocess.run(
+        [ROOT / "scripts/compose-program.sh"], capture_output=True, text=True, check=False, timeout=120
+    )
+    if found.returncode:
+        pytest.skip(f"Docker Compose is not to be had: {found.stderr.strip()}")
+    return found.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An env file as `make secrets` writes it."""
+    path = tmp_path_factory.mktemp("env") / ".env"
+    path.write_text((COMPOSE / ".env.example").read_text())
+    subprocess.run([COMPOSE / "secrets.sh", path], check=True, capture_output=True)
+    return path
+
+
+def config(
+    program: str, env_file: Path, *files: str, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """What Compose makes of the files; nothing of this process's environment gets in."""
+    command = [program, "--env-file", str(env_file), "--project-directory", str(COMPOSE), "--profile", "*"]
+    for file in files or FILES:
+        command += ["-f", str(COMPOSE / file)]
+    env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    return subprocess.run([*command, "config", *options], env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def services(program: str, env_file: Path) -> dict[str, Any]:
+    done = config(program, env_file)
+    assert done.returncode == 0, done.stderr
+    return dict(yaml.safe_load(done.stdout)["services"])
+
+
+def test_the_files_are_whole(program: str, env_file: Path) -> None:
+    done = config(program, env_file, options=("-q",))
+    assert (done.returncode, done.stderr) == (0, "")
+    with_gpu = config(program, env_file, *FILES, "gpu.yaml", options=("-q",))
+    assert with_gpu.returncode == 0, with_gpu.stderr
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_missing_secret_stops_compose(program: str, env_file: Path, tmp_path: Path, name: str) -> None:
+    without = tmp_path / ".env"
+    without.write_text(re.sub(rf"^{name}=.*$", f"{name}=", env_file.read_text(), flags=re.M))
+    done = config(program, without, options=("-q",))
+    assert done.returncode != 0
+    assert f"required variable {name} is missing a value: run make secrets" in done.stderr
+
+
+def test_every_variable_of_the_files_is_in_the_example_and_the_guide() -> None:
+    example = (COMPOSE / ".env.example").read_text()
+    guide = (ROOT / "docs/configuration.md").read_text()
+    for file in (*FILES, "gpu.yaml"):
+        for name in re.findall(r"\$\{([A-Z0-9_]+)", (COMPOSE / file).read_text()):
+            if name == "COMPOSE_PROJECT_NAME":
+                continue
+            assert re.search(rf"^# .+\n{name}=", example, re.M), f"{name} is not in compose/.env.example"
+            assert f"`{name}`" in guide, f"{name} is not in docs/configuration.md"
+
+
+def test_only_the_page_and_the_door_are_published(services: dict[str, Any]) -> None:
+    published = {
+        (name, port["target"], port.get("host_ip"))
+        for name, service in services.items()
+        for port in service.get("ports", ())
+    }
+    assert published == {
+        ("ui", 8501, "0.0.0.0"), ("nginx", 8080, "0.0.0.0"), ("nginx", 8081, "0.0.0.0"),
+        ("minio", 9000, "127.0.0.1"), ("minio", 9001, "127.0.0.1"), ("milvus", 19530, "127.0.0.1"),
+        ("attu", 3000, "127.0.0.1"),
+    }  # fmt: skip
+
+
+def test_every_service_is_bounded_and_watched(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert "mem_limit" in service, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        image, _, tag = service["image"].rpartition(":")
+        assert image and tag not in ("", "latest"), f"{name}: {service['image']}"
+        if service.get("restart") == "unless-stopped":
+            assert "healthcheck" in service, name
+        for needed in service.get("depends_on", {}).values():
+            assert needed["condition"] in ("service_healthy", "service_completed_successfully"), name
+    writable = {name for name, service in services.items() if not service.get("read_only")}
+    assert writable == {"milvus", "attu"}
+
+
+def test_milvus_asks_for_a_password_and_keeps_its_back_door_shut(services: dict[str, Any]) -> None:
+    milvus = services["milvus"]
+    assert milvus["environment"]["COMMON_SECURITY_AUTHORIZATIONENABLED"] == "true"
+    assert [port["target"] for port in milvus["ports"]] == [19530]
+    version = [int(part) for part in re.findall(r"\d+", milvus["image"])]
+    assert version >= [2, 6, 10]
+
+
+def test_no_program_gets_another_ones_secrets(services: dict[str, Any], env_file: Path) -> None:
+    values = dict(line.split("=", 1) for line in env_file.read_text().splitlines() if re.match(r"[A-Z]", line))
+    holders = {
+        "MINIO_ROOT_PASSWORD": {"minio", "store_accounts"},
+        "MILVUS_ROOT_PASSWORD": {"milvus", "milvus_accounts"},
+        "MINIO_SECRET_ACCESS_KEY": {"fashion-search", "store_accounts"},
+        "ETL_MINIO_SECRET_ACCESS_KEY": {"etl", "store_accounts"},
+        "MILVUS_MINIO_SECRET_ACCESS_KEY": {"milvus", "store_accounts"},
+        "ADMIN_API_KEY": set(),
+    }
+    for secret, expected in holders.items():
+        found = {
+            name for name, service in services.items() if values[secret] in (service.get("environment") or {}).values()
+        }
+        assert found == expected, secret
+
+
+def test_secrets_are_strong_private_and_never_overwritten(env_file: Path) -> None:
+    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
+    before = env_file.read_text()
+    values = [value for name in SECRETS for value in re.findall(rf"^{name}=(.*)$", before, re.M)]
+    assert len(set(values)) == len(SECRETS)
+    assert all(
+        len(value) >= 32
+        for name, value in zip(SECRETS, values, strict=True)
+        if "KEY_ID" not in name and "USER" not in name
+    )
+    subprocess.run([COMPOSE / "secrets.sh", env_file], check=True, capture_output=True)
+    assert env_file.read_text() == before
+
+
+def test_the_network_script_writes_what_follows_from_the_network(tmp_path: Path, env_file: Path) -> None:
+    # The one program that is not the real one here: it answers as Docker does for a network of this subnet.
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\ncase "$*" in *--format*) echo "172.30.7.0/24 " ;; esac\n')
+    docker.chmod(0o755)
+    copy = tmp_path / ".env"
+    copy.write_text(env_file.read_text().replace("NO_PROXY=\n", "NO_PROXY=shop.example,minio\n"))
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for _ in range(2):
+        subprocess.run([COMPOSE / "network.sh", copy], check=True, env=env, capture_output=True)
+    values = dict(line.split("=", 1) for line in copy.read_text().splitlines() if re.match(r"[A-Z]", line))
+    assert values["NETWORK_SUBNET"] == "172.30.7.0/24"
+    exempt = values["NO_PROXY"].split(",")
+    assert OURS | {"localhost", "127.0.0.1", "172.30.7.0/24", "shop.example"} <= set(exempt)
+    assert len(exempt) == len(set(exempt))
+
+
+def test_linters_find_nothing() -> None:
+    recipes = [*(COMPOSE / "images").glob("*.Dockerfile"), *(ROOT / "monitoring").glob("*/Dockerfile")]
+    files = sorted(COMPOSE.glob("*.yaml"))
+    for command in (
+        [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", *files],
+        [BIN / "yamllint", "-s", *files],
+        [BIN / "hadolint", "--failure-threshold", "warning", *recipes],
+    ):
+        done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
