@@ -1,0 +1,57 @@
+"""What one training step looks at. A step's batch depends on the seed and the step alone, so a resumed run sees what
+an unbroken one would."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from clip_runner.mini.captions import Captions
+from clip_runner.mini.claims import Claim, Known
+from clip_runner.mini.lexicon import Lexicon
+from clip_runner.mini.plan import Plan
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Photos by number, claims about them, and texts of the corpus by number."""
+
+    photos: list[int]
+    claims: list[Claim]
+    phrases: list[int]
+
+
+class Batches:
+    """Draws batches in which photos taken at home have their share, and rare labels more than theirs."""
+
+    def __init__(self, known: Sequence[Known], lexicon: Lexicon, captions: Captions, corpus: int, plan: Plan) -> None:
+        self._known, self._captions, self._corpus, self._plan = known, captions, corpus, plan
+        self._concepts = len(lexicon.concepts)
+        counts = Counter(photo.label for photo in known)
+        is_home = [lexicon.labels[photo.label].startswith("home ") for photo in known]
+        self._sides = []
+        for home in (True, False):
+            side = [number for number, here in enumerate(is_home) if here == home]
+            # The inverse root of a label's count: between each photo alike and each label alike.
+            weights = list(accumulate(counts[known[number].label] ** -0.5 for number in side))
+            self._sides.append((side, weights))
+
+    def at(self, step: int) -> Batch:
+        """The batch of a step; one of the stage `words` has phrases alone."""
+        plan, draw = self._plan, random.Random(f"{self._plan.seed} {step}")
+        alone = plan.stage(step) == "words"
+        phrases = draw.sample(range(self._corpus), min(self._corpus, plan.phrases * (4 if alone else 1)))
+        if alone:
+            return Batch([], [], phrases)
+        (home, home_weights), (shop, shop_weights) = self._sides
+        at_home = round(plan.batch * plan.home) if shop else plan.batch
+        photos = draw.choices(home, cum_weights=home_weights, k=at_home) if home else []
+        photos += draw.choices(shop, cum_weights=shop_weights, k=plan.batch - len(photos)) if shop else []
+        claims = [self._captions.of_photo(self._known[photo], draw) for photo in photos]
+        claims += [self._captions.beside(self._known[photo], draw) for photo in draw.sample(photos, plan.beside)]
+        concepts = draw.sample(range(self._concepts), min(self._concepts, plan.bank))
+        claims += [self._captions.of_concept(concept, draw) for concept in concepts]
+        return Batch(photos, list(dict.fromkeys(claims)), phrases)

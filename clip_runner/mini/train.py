@@ -1,0 +1,74 @@
+"""Training the bundled model: `python -m clip_runner.mini.train ARCHIVES`; see the package's README."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any
+
+import typer
+
+from clip_runner.hardware import choose_device
+from clip_runner.mini.export import export
+from clip_runner.mini.plan import Plan
+from clip_runner.mini.prepare import prepare
+from clip_runner.mini.training import Training
+
+app = typer.Typer(add_completion=False)
+
+WORK = Path(".train")
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="The folder of the training archives.")],
+    teachers: Annotated[Path, typer.Option(help="Unpacked packages of the pretrained parts.")] = WORK / "teachers",
+    work: Annotated[Path, typer.Option(help="Activations and the checkpoint; a run goes on from here.")] = WORK / "run",
+    out: Annotated[Path, typer.Option(help="Where the finished model goes.")] = WORK / "fashion-clip-mini",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    budget: Annotated[float, typer.Option(help="Steps, as a multiple of what two CPU cores do in an hour.")] = 1.0,
+    photos: Annotated[int, typer.Option(help="Train on at most so many photos.")] = Plan.photos,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = Plan.seed,
+) -> None:
+    """Train, or go on training, and write the finished model."""
+    plan = scaled(Plan(photos=photos, seed=seed), budget)
+    clock = Clock()
+    prepared = prepare(data, teachers, work, plan, choose_device(device), clock.note)
+    training = Training(prepared.model, prepared.tokenizer, prepared.material, plan, work / "checkpoint.pt")
+    started, first = monotonic(), training.step
+
+    def report(step: int, stage: str, losses: dict[str, float]) -> None:
+        left = (monotonic() - started) / (step + 1 - first) * (plan.steps - step - 1)
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        clock.note(f"step {step + 1:,} of {plan.steps:,} ({stage}): {shown}; {left / 60:.0f} min left")
+
+    training.run(report)
+    training.take_average()
+    export(prepared.model, prepared.tokenizer, out)
+    typer.echo(f"the model is in {out}")
+
+
+def scaled(plan: Plan, budget: float) -> Plan:
+    """The plan with that many times its steps."""
+    steps: dict[str, Any] = {name: max(1, round(getattr(plan, name) * budget)) for name in ("words", "locked", "open")}
+    return replace(plan, **steps)
+
+
+class Clock:
+    """Prints a line when the last is some seconds old, so that a log stays readable."""
+
+    def __init__(self, every_s: float = 5.0) -> None:
+        self._every_s, self._last = every_s, -every_s
+
+    def note(self, line: str) -> None:
+        if monotonic() - self._last >= self._every_s:
+            self._last = monotonic()
+            typer.echo(line)
+
+
+if __name__ == "__main__":
+    # The tokenizer's own threads would fight with torch's.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    app()

@@ -1,0 +1,185 @@
+"""The training loop: three stages, a checkpoint every few steps, the moving average of the weights as its outcome."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clip_runner.mini import dinov2, tower
+from clip_runner.mini.batches import Batch, Batches
+from clip_runner.mini.claims import Known, truth
+from clip_runner.mini.lexicon import Lexicon
+from clip_runner.mini.losses import closeness, contrast, meaning
+from clip_runner.mini.plan import Plan
+
+CHECKPOINT_EVERY = 25
+MAX_SCALE = 100.0
+TEXT_GROUPS = 3
+"""Texts are run in so many groups of like length: padding all to the longest would double the work."""
+
+
+@dataclass
+class Material:
+    """What is trained on."""
+
+    tokens: NDArray[np.float16]
+    """Photos after the frozen blocks, (photos, tokens, width)."""
+
+    outcomes: NDArray[np.float32]
+    """What the vision tower makes of them before its last blocks are opened, (photos, width)."""
+
+    known: Sequence[Known]
+    lexicon: Lexicon
+    corpus: Sequence[str]
+    meanings: torch.Tensor
+    """The corpus' vectors by the sentence model, float32 (texts, 384)."""
+
+    batches: Batches
+
+
+class Training:
+    """A run in progress; made anew from the same parts and a checkpoint, it goes on as if never ended."""
+
+    def __init__(self, model: Any, tokenizer: Any, material: Material, plan: Plan, checkpoint: Path) -> None:
+        self.model, self._tokenizer, self._material, self._plan = model, tokenizer, material, plan
+        self._checkpoint = checkpoint
+        self._device = next(model.parameters()).device
+        torch.manual_seed(plan.seed)
+        self._head = torch.nn.Linear(tower.DIM, material.meanings.shape[1], bias=False).to(self._device)
+        self._trained = self._choose_trained()
+        self._optimizer = torch.optim.AdamW(self._groups(), betas=(0.9, 0.98))
+        self._average = {name: value.detach().clone() for name, value in self._trained.items()}
+        self.step = 0
+        if checkpoint.exists():
+            self._resume()
+
+    def _choose_trained(self) -> dict[str, torch.nn.Parameter]:
+        closed = ("vision_model.embeddings", "vision_model.pre_layrnorm")
+        frozen = tuple(f"vision_model.encoder.layers.{block}." for block in range(self._plan.frozen))
+        for name, value in self.model.named_parameters():
+            value.requires_grad_(not name.startswith((*closed, *frozen)))
+        named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+        return named | {f"head.{name}": value for name, value in self._head.named_parameters()}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """One group for each vision block (the last takes the final norm) and one for the rest; with and without
+        weight decay."""
+        groups: dict[tuple[int, bool], list[torch.nn.Parameter]] = {}
+        for name, value in self._trained.items():
+            block = -1
+            if name.startswith("vision_model."):
+                block = int(name.split(".")[3]) if "encoder.layers" in name else dinov2.BLOCKS - 1
+            groups.setdefault((block, value.ndim > 1), []).append(value)
+        return [
+            {"params": values, "block": block, "weight_decay": 0.05 if matrix else 0.0}
+            for (block, matrix), values in sorted(groups.items(), key=lambda item: item[0])
+        ]
+
+    def run(self, report: Callable[[int, str, dict[str, float]], None], until: int | None = None) -> None:
+        """Train to the end of the plan, or to a step; `report` is given step, stage and losses after each step."""
+        end = self._plan.steps if until is None else min(until, self._plan.steps)
+        while self.step < end:
+            losses = self._train_step()
+            report(self.step, self._plan.stage(self.step), losses)
+            self.step += 1
+            if self.step % CHECKPOINT_EVERY == 0 or self.step == end:
+                self._save()
+
+    def _train_step(self) -> dict[str, float]:
+        plan, batch = self._plan, self._material.batches.at(self.step)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate(group["block"])
+        with torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
+            losses = self._losses(batch)
+        total = torch.stack([*losses.values()]).sum()
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._trained.values(), 1.0)
+        self._optimizer.step()
+        with torch.no_grad():
+            self.model.logit_scale.clamp_(max=float(np.log(MAX_SCALE)))
+            # Early on the average would hold little but the beginning.
+            decay = min(plan.averaging, (1 + self.step) / (10 + self.step))
+            for name, value in self._trained.items():
+                self._average[name].lerp_(value, 1 - decay)
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _rate(self, block: int) -> float:
+        if block < 0:
+            return self._plan.text_rate_at(self.step)
+        return self._plan.vision_rate_at(self.step, block, dinov2.BLOCKS)
+
+    def _losses(self, batch: Batch) -> dict[str, torch.Tensor]:
+        material = self._material
+        teacher = material.meanings[batch.phrases].to(self._device)
+        texts = [claim.text for claim in batch.claims] + [material.corpus[number] for number in batch.phrases]
+        vectors = self._encode(texts)
+        claims, phrases = vectors[: len(batch.claims)], vectors[len(batch.claims) :]
+        losses = {"meaning": meaning(phrases, teacher, self._head), "closeness": 0.3 * closeness(phrases, teacher)}
+        if batch.photos:
+            right = torch.from_numpy(truth([material.known[n] for n in batch.photos], batch.claims, material.lexicon))
+            scale = self.model.logit_scale.exp()
+            losses["contrast"] = contrast(self._photos(batch.photos), claims, scale, right.to(self._device))
+        return losses
+
+    def _photos(self, numbers: Sequence[int]) -> torch.Tensor:
+        if self._plan.stage(self.step) == "locked":
+            locked = torch.from_numpy(self._material.outcomes[numbers]).to(self._device)
+            return tower.projected(self.model, locked)
+        order = np.argsort(numbers)  # the file is read in its own order
+        read = self._material.tokens[np.array(numbers)[order]][np.argsort(order)]
+        tokens = torch.from_numpy(read).to(self._device).float()
+        return tower.projected(self.model, tower.pooled(self.model, tokens, self._plan.frozen))
+
+    def _encode(self, texts: Sequence[str]) -> torch.Tensor:
+        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
+        groups = [part.tolist() for part in np.array_split(np.array(order), TEXT_GROUPS)]
+        made = []
+        for group in filter(None, groups):
+            tokens = self._tokenizer(
+                [texts[number] for number in group],
+                padding=True,
+                truncation=True,
+                max_length=tower.CONTEXT,
+                return_tensors="pt",
+            ).to(self._device)
+            made.append(tower.text_vectors(self.model, tokens))
+        back = np.argsort([number for group in groups for number in group])
+        return torch.cat(made)[torch.from_numpy(back).to(self._device)]
+
+    def _save(self) -> None:
+        """Written beside and then put in place, so that an end in the middle leaves the one before."""
+        state = {
+            "step": self.step,
+            "plan": self._plan.as_dict(),
+            "values": {name: value.detach() for name, value in self._trained.items()},
+            "average": self._average,
+            "optimizer": self._optimizer.state_dict(),
+        }
+        beside = self._checkpoint.with_suffix(".part")
+        torch.save(state, beside)
+        os.replace(beside, self._checkpoint)
+
+    def _resume(self) -> None:
+        state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
+        if state["plan"] != self._plan.as_dict():
+            raise ValueError(f"{self._checkpoint} is of another plan; give another work folder, or remove it")
+        with torch.no_grad():
+            for name, value in self._trained.items():
+                value.copy_(state["values"][name])
+        self._average = state["average"]
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+    def take_average(self) -> None:
+        """Give the model the moving average of its weights: what is measured and exported."""
+        with torch.no_grad():
+            for name, value in self._trained.items():
+                value.copy_(self._average[name])
