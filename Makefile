@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STACK := $(or $(LOCAL_DIR),.local)/stack.env
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format etl etl-proof eval lock screenshots ui-load clean-local bench bench-quick
+.PHONY: help run test lint format etl etl-proof eval train lock screenshots ui-load clean-local bench bench-quick
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -49,6 +49,11 @@ etl: $(VENV)/.local ## load a catalogue into the running system: make etl SOURCE
 
 eval: $(VENV)/.local ## measure the running system's relevance: make eval [QUERIES=file] [ARGS=...]
 	@$(BIN)/python -m evaluation run $(or $(QUERIES),evaluation/queries/sample.jsonl) $(ARGS)
+
+train: $(VENV)/.dev ## train the bundled model: make train DATA=folder [ARGS=...]; goes on where it was ended
+	@test -n "$(DATA)" || { echo "make train DATA=folder: say where the training archives are"; exit 2; }
+	@scripts/teachers.sh .train/teachers $(BIN)/python
+	@exec $(BIN)/python -m clip_runner.mini.train $(DATA) $(ARGS)
 
 lock: $(VENV)/.dev ## write the requirements files from pyproject.toml
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock.sh

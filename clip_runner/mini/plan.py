@@ -18,9 +18,9 @@ class Plan:
     frozen: int = 9
     """Blocks of the vision tower that stay as they are."""
 
-    words: int = 150
-    locked: int = 450
-    open: int = 400
+    words: int = 100
+    locked: int = 300
+    open: int = 300
     batch: int = 192
     beside: int = 48
     """Texts a step that are nearly true of a photo."""
@@ -31,7 +31,7 @@ class Plan:
     phrases: int = 96
     """Texts a step whose meaning a sentence model teaches."""
 
-    corpus: int = 15_000
+    corpus: int = 8_000
     """Phrases whose meaning is taught; a third as many titles are added."""
 
     home: float = 0.4
@@ -40,6 +40,9 @@ class Plan:
     text_rate: float = 1e-3
     vision_rate: float = 1e-4
     layer_decay: float = 0.7
+    average_over: int = 25
+    """Steps that the moving average of the weights looks back over."""
+
     seed: int = 0
 
     @property
@@ -51,8 +54,11 @@ class Plan:
         return "words" if step < self.words else "locked" if step < self.words + self.locked else "open"
 
     def text_rate_at(self, step: int) -> float:
-        """The learning rate of all but vision: warmed up, then a cosine down to a hundredth."""
-        return self.text_rate * _ramp(step, self.steps)
+        """The learning rate of all but vision: a ramp up to the opening, and a lower one from there on."""
+        before = self.words + self.locked
+        if step < before:
+            return self.text_rate * ramp(step, before, end=0.2)
+        return self.text_rate * 0.4 * ramp(step - before, self.open)
 
     def vision_rate_at(self, step: int, block: int, blocks: int) -> float:
         """The rate of a vision block: nothing while locked, then warmed up; earlier blocks slower."""
@@ -60,20 +66,16 @@ class Plan:
         if since < 0:
             return 0.0
         decay: float = self.layer_decay ** (blocks - 1 - block)
-        return self.vision_rate * decay * _ramp(since, self.open)
-
-    @property
-    def averaging(self) -> float:
-        """Decay of the moving average of the weights: it looks back over a twentieth of the run."""
-        return 1 - 1 / max(2.0, 0.05 * self.steps)
+        return self.vision_rate * decay * ramp(since, self.open)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def _ramp(step: int, steps: int) -> float:
+def ramp(step: int, steps: int, end: float = 0.01) -> float:
+    """Up to 1 over a fifteenth of the steps, then half a cosine down to `end`."""
     warm = max(1, steps // 15)
     if step < warm:
         return (step + 1) / warm
     done = (step - warm) / max(1, steps - warm)
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, done))) / 2
+    return end + (1 - end) * (1 + math.cos(math.pi * min(1.0, done))) / 2

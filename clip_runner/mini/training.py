@@ -106,7 +106,7 @@ class Training:
         with torch.no_grad():
             self.model.logit_scale.clamp_(max=float(np.log(MAX_SCALE)))
             # Early on the average would hold little but the beginning.
-            decay = min(plan.averaging, (1 + self.step) / (10 + self.step))
+            decay = min(1 - 1 / plan.average_over, (1 + self.step) / (10 + self.step))
             for name, value in self._trained.items():
                 self._average[name].lerp_(value, 1 - decay)
         return {name: float(value.detach()) for name, value in losses.items()}
