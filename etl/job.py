@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from types import TracebackType
 
 from catalog.images import ImageStore
 from catalog.vectors import Collection, CollectionModel, VectorDatabase
+from etl.checkpoint import Checkpoint
 from etl.encoder_client import EncoderClient, EncoderModel
 from etl.errors import EtlError
 from etl.metrics import LoadMetrics, MetricsServer
@@ -58,6 +59,10 @@ class Job:
         """Before a command that writes: hold the state folder, and serve metrics where asked for."""
         self._exit.enter_context(self.state.lock())
         if (port := self.settings.etl_metrics_port) is not None:
+            for source in self.state.sources():
+                with closing(Checkpoint(self.state.checkpoint(source))) as checkpoint:
+                    if (at := checkpoint.fact("succeeded")) is not None:
+                        self.metrics.succeeded(source, at)
             self._exit.callback(MetricsServer(self.metrics, port).close)
 
     @property

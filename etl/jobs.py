@@ -85,9 +85,12 @@ def retry(
     with _job(settings) as job:
         job.begin()
         names = [source_name] if source_name else job.state.sources()
+        complete = True
         for name in names:
             if source_name or DeadLetters(job.state.dead_letters(name)).letters():
-                _tell(job, load.retry(job, name))
+                complete &= _told(job, load.retry(job, name))
+        if not complete:
+            raise typer.Exit(INCOMPLETE)
 
 
 @app.command()
@@ -234,12 +237,17 @@ def _fail(message: str) -> None:
 
 def _tell(job: Job, dead: DeadLetters) -> None:
     """Sum up; exits where too much failed."""
+    if not _told(job, dead):
+        raise typer.Exit(INCOMPLETE)
+
+
+def _told(job: Job, dead: DeadLetters) -> bool:
+    """Sum up; whether no more failed than is allowed."""
     typer.echo(job.progress.summary())
     if failed := job.progress.counts["failed"]:
         reasons = ", ".join(f"{count} {code}" for code, count in dead.codes().most_common(5))
         typer.echo(f"{failed} photos could not be loaded ({reasons}); each is in {dead.file}", err=True)
-    if failed > job.settings.etl_max_failures:
-        raise typer.Exit(INCOMPLETE)
+    return failed <= job.settings.etl_max_failures
 
 
 def _filters(text: str) -> dict[str, Any]:

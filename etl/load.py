@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -73,11 +74,11 @@ class _Loading:
 
     def only(self, wanted: set[tuple[str, str]]) -> None:
         model = self._job.encoder.model()
-        collection, publish = self._begin(model)
+        collection, publish = self._begin(model, retry=True)
         self._etl().run(self._dataset, collection, model, only=wanted, try_again=True)
         self._end(collection, publish=publish)
 
-    def _begin(self, model: EncoderModel) -> tuple[Collection, bool]:
+    def _begin(self, model: EncoderModel, *, retry: bool = False) -> tuple[Collection, bool]:
         job, checkpoint = self._job, self._checkpoint
         job.patience.call("store", job.images.ensure_bucket)
         collection, publish = job.collection_for(model)
@@ -93,7 +94,7 @@ class _Loading:
             checkpoint.forget()
         checkpoint.note("began", _now())
         checkpoint.note("ended", None)
-        self._dead.begin()
+        self._dead.begin(retry=retry)
         return collection, publish
 
     def _etl(self) -> ETL:
@@ -109,6 +110,11 @@ class _Loading:
             job.patience.call("milvus", job.vectors.publish, collection)
         checkpoint.note("ended", _now())
         checkpoint.note("counts", dict(job.progress.counts))
+        self._dead.end()
+        if job.progress.counts["failed"] <= job.settings.etl_max_failures:
+            at = time.time()
+            checkpoint.note("succeeded", at)
+            job.metrics.succeeded(self._dataset.name, at)
 
     def _prune(self, collection: Collection) -> None:
         """Remove this source's items that it does not hold any more."""

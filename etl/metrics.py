@@ -41,6 +41,12 @@ class LoadMetrics:
         self._progress = Gauge(
             "etl_last_progress_timestamp_seconds", "When the last item came to its outcome.", registry=self.registry
         )
+        self._succeeded = Gauge(
+            "etl_last_success_timestamp_seconds",
+            "When a source's load last ended with no more failures than allowed.",
+            ("source",),
+            registry=self.registry,
+        )
         for outcome in OUTCOMES:
             self._items.labels(outcome)
         for stage in STAGES:
@@ -56,6 +62,10 @@ class LoadMetrics:
 
     def end(self) -> None:
         self._running.set(0)
+
+    def succeeded(self, source: str, at: float) -> None:
+        """Note when a load of this source last succeeded, in seconds of the epoch."""
+        self._succeeded.labels(source).set(at)
 
     def count(self, outcome: str, items: int, size: int) -> None:
         self._items.labels(outcome).inc(items)

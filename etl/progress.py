@@ -43,6 +43,9 @@ class LoadProgress:
     def begin(self, name: str, total: int) -> LoadProgress:
         """Start counting towards `total`; used as a context."""
         self._name, self._total = name, total
+        with self._lock:
+            self.counts.clear()
+            self.bytes = 0
         self._started = time.monotonic()
         self._bar.reset(self._task, description=name, total=total, rate="")
         self._metrics.start(total)

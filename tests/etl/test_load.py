@@ -131,12 +131,7 @@ def test_mistakes_are_one_clear_line(system: System, folder: Path) -> None:
 
 def test_the_service_away_is_waited_for(system: System, tmp_path: Path) -> None:
     shutil.copy(SAMPLE / "images" / "001-t-shirt-blue.jpg", tmp_path / "one.jpg")
-    system.env["MODEL_SERVING_PORT"] = "9"
-    system.env["ETL_WAIT"] = "2"
-    try:
-        result = system.etl("run", str(tmp_path), check=False)
-    finally:
-        system.env["MODEL_SERVING_PORT"] = str(system.port)
+    result = system.etl("run", str(tmp_path), "--encoder-url", "http://127.0.0.1:9", "--wait", "2", check=False)
     assert result.returncode == 1
     assert "trying again" in result.stderr
     assert "gave up after 2 s" in result.stderr

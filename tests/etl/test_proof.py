@@ -16,7 +16,7 @@ from tests.stack import SAMPLE, System
 
 @pytest.fixture(scope="module")
 def stage(system: System, tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    return Stage(system, photos_of(SAMPLE, 24), tmp_path_factory.mktemp("proof"), kills=1, away=1.5, few=8)
+    return Stage(system, photos_of(SAMPLE, 12), tmp_path_factory.mktemp("proof"), kills=1, away=1.5, few=6)
 
 
 def test_every_source_gives_the_same(stage: Stage) -> None:
