@@ -6,6 +6,7 @@ The file grows photo by photo in the order asked for; a run that was ended goes 
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,15 +33,27 @@ def photo_spec(size: int) -> PixelSpec:
     return PixelSpec(size, size, size, int(Image.Resampling.BICUBIC))
 
 
-def photo_pixels(photo: Photo, content: bytes, spec: PixelSpec) -> Pixels:
-    """The photo as the service would prepare it, in its own proportions."""
-    if photo.archive == SQUEEZED:
+def photo_pixels(photo: Photo, content: bytes, spec: PixelSpec, view: int = 0) -> Pixels:
+    """The photo as the service would prepare it, in its own proportions; as `view` 1 and on, a part of it, mirrored or
+    not, the same whenever it is asked for."""
+    if photo.archive == SQUEEZED or view > 0:
         image = Image.open(io.BytesIO(content)).convert("RGB")
-        stretched = image.resize((image.width * 3 // 4, image.height), Image.Resampling.BICUBIC)
+        if photo.archive == SQUEEZED:
+            image = image.resize((image.width * 3 // 4, image.height), Image.Resampling.BICUBIC)
         out = io.BytesIO()
-        stretched.save(out, "BMP")
+        _seen(image, random.Random(f"{photo.name} {view}") if view else None).save(out, "BMP")
         content = out.getvalue()
     return decode_pixels(content, spec, max_mpixels=64)
+
+
+def _seen(image: Image.Image, draw: random.Random | None) -> Image.Image:
+    """The whole picture; with a generator, four fifths of each side or more, half of the time mirrored."""
+    if draw is None:
+        return image
+    width, height = (round(side * draw.uniform(0.8, 1)) for side in image.size)
+    left, top = draw.randint(0, image.width - width), draw.randint(0, image.height - height)
+    part = image.crop((left, top, left + width, top + height))
+    return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if draw.random() < 0.5 else part
 
 
 def normalised(pixels: Pixels, device: torch.device) -> torch.Tensor:
@@ -59,39 +72,42 @@ def frozen_tokens(vision: Any, pixel_values: torch.Tensor, depth: int) -> torch.
 
 
 class Activations:
-    """Tokens of photos after the frozen blocks, float16 (photos, tokens, width), in a file of its own."""
+    """Tokens of photos after the frozen blocks, float16 (photos * views, tokens, width), in a file of its own.
 
-    def __init__(self, file: Path, photos: Sequence[Photo], tokens: int, width: int) -> None:
-        self._file, self._shape, self.photos = file, (len(photos), tokens, width), list(photos)
-        self._done_file = file.with_suffix(".done")
+    The views of the photo with number n have the numbers n * views and on.
+    """
+
+    def __init__(self, file: Path, photos: Sequence[Photo], views: int, depth: int, shape: tuple[int, int]) -> None:
+        self._photos, self._views, self._depth = list(photos), views, depth
+        self._done_file, key_file = file.with_suffix(".done"), file.with_suffix(".key")
         file.parent.mkdir(parents=True, exist_ok=True)
-        names = "\n".join(photo.name for photo in photos)
-        names_file = file.with_suffix(".names")
-        if not names_file.exists() or names_file.read_text("utf-8") != names:
+        self.key = "\n".join([f"{views} views, {depth} blocks", *(photo.name for photo in photos)])
+        if not key_file.exists() or key_file.read_text("utf-8") != self.key:
             self._done_file.unlink(missing_ok=True)
-            np.lib.format.open_memmap(file, "w+", np.float16, self._shape).flush()
-            names_file.write_text(names, "utf-8")
+            np.lib.format.open_memmap(file, "w+", np.float16, (len(photos) * views, *shape)).flush()
+            key_file.write_text(self.key, "utf-8")
         self.values = np.lib.format.open_memmap(file, "r+")
 
     @property
     def done(self) -> int:
-        """How many photos, from the first, are there."""
+        """How many rows, from the first, are there."""
         return int(self._done_file.read_text()) if self._done_file.exists() else 0
 
-    def fill(self, data: Path, vision: Any, depth: int, size: int, step: Callable[[int], None]) -> None:
-        """Compute what is missing; `step` is given the number of photos done after each batch."""
+    def fill(self, data: Path, vision: Any, size: int, step: Callable[[int], None]) -> None:
+        """Compute what is missing; `step` is given the number of rows done after each batch."""
         device = next(vision.parameters()).device
         spec = photo_spec(size)
-        missing = self.photos[self.done :]
+        done = self.done
+        missing = self._photos[done // self._views :]
         batch: list[Pixels] = []
         for photo, content in read_photos(data, missing):
-            batch.append(photo_pixels(photo, content, spec))
-            if len(batch) == BATCH or photo is missing[-1]:
+            batch += [photo_pixels(photo, content, spec, view) for view in range(self._views)]
+            if len(batch) >= BATCH or photo is missing[-1]:
                 with torch.inference_mode():
-                    tokens = frozen_tokens(vision, normalised(np.stack(batch), device), depth)
-                start = self.done
-                self.values[start : start + len(batch)] = tokens.half().cpu().numpy()
+                    tokens = frozen_tokens(vision, normalised(np.stack(batch), device), self._depth)
+                self.values[done : done + len(batch)] = tokens.half().cpu().numpy()
                 self.values.flush()
-                self._done_file.write_text(str(start + len(batch)))
+                done += len(batch)
+                self._done_file.write_text(str(done))
                 batch = []
-                step(self.done)
+                step(done)

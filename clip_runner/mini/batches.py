@@ -17,9 +17,10 @@ from clip_runner.mini.plan import Plan
 
 @dataclass(frozen=True)
 class Batch:
-    """Photos by number, claims about them, and texts of the corpus by number."""
+    """Photos by number, the row of activations in which each is seen, claims, and texts of the corpus by number."""
 
     photos: list[int]
+    rows: list[int]
     claims: list[Claim]
     phrases: list[int]
 
@@ -45,7 +46,7 @@ class Batches:
         alone = plan.stage(step) == "words"
         phrases = draw.sample(range(self._corpus), min(self._corpus, plan.phrases * (4 if alone else 1)))
         if alone:
-            return Batch([], [], phrases)
+            return Batch([], [], [], phrases)
         (home, home_weights), (shop, shop_weights) = self._sides
         at_home = round(plan.batch * plan.home) if shop else plan.batch
         photos = draw.choices(home, cum_weights=home_weights, k=at_home) if home else []
@@ -54,4 +55,5 @@ class Batches:
         claims += [self._captions.beside(self._known[photo], draw) for photo in draw.sample(photos, plan.beside)]
         concepts = draw.sample(range(self._concepts), min(self._concepts, plan.bank))
         claims += [self._captions.of_concept(concept, draw) for concept in concepts]
-        return Batch(photos, list(dict.fromkeys(claims)), phrases)
+        rows = [photo * plan.views + draw.randrange(plan.views) for photo in photos]
+        return Batch(photos, rows, list(dict.fromkeys(claims)), phrases)

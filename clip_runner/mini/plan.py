@@ -15,6 +15,9 @@ class Plan:
     photos: int = 100_000
     """At most so many photos are trained on."""
 
+    views: int = 1
+    """Of each photo: as the service sees it, then parts of it, mirrored or not."""
+
     frozen: int = 9
     """Blocks of the vision tower that stay as they are."""
 

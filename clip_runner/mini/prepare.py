@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from clip_runner.mini import dinov2, tower
-from clip_runner.mini.activations import Activations, normalised, photo_pixels, photo_spec
-from clip_runner.mini.archives import read_manifest, read_photos
+from clip_runner.mini.activations import Activations
+from clip_runner.mini.archives import Photo, read_manifest
 from clip_runner.mini.batches import Batches
+from clip_runner.mini.beginning import Beginning, begin
 from clip_runner.mini.captions import Captions, corpus
-from clip_runner.mini.claims import know
+from clip_runner.mini.claims import Known, know
 from clip_runner.mini.lexicon import Lexicon, read_lexicon
 from clip_runner.mini.plan import Plan
 from clip_runner.mini.selection import label_of, select, usable
-from clip_runner.mini.teachers import DINOV2, MINILM, Sentences
 from clip_runner.mini.training import Material
-from clip_runner.mini.words import SPECIAL, choose_pieces, make_tokenizer
-
-SAMPLE = 128
-"""Photos from which the direction is found in which tokens vary least."""
+from clip_runner.mini.words import SPECIAL, make_tokenizer
 
 Note = Callable[[str], None]
 
@@ -39,54 +36,58 @@ class Prepared:
     material: Material
 
 
-def prepare(data: Path, teachers: Path, work: Path, plan: Plan, device: torch.device, note: Note) -> Prepared:
-    """Make or find in `work` all that training needs; what was begun there is gone on with."""
+@dataclass(frozen=True)
+class Gathered:
+    """What is trained on, and what it begins with, before any photo is looked at."""
+
+    photos: list[Photo]
+    known: list[Known]
+    lexicon: Lexicon
+    captions: Captions
+    texts: list[str]
+    beginning: Beginning
+
+
+def gather(data: Path, teachers: Path, work: Path, plan: Plan, device: torch.device, note: Note) -> Gathered:
+    """Choose photos and texts, and make or find the beginning in `work`."""
     train, held_out = usable(read_manifest(data))
     lexicon = read_lexicon({label_of(photo) for photo in (*train, *held_out)})
     photos = select(train, plan.photos, plan.seed)
     known, captions = know(photos, lexicon), Captions(lexicon)
     texts = corpus(captions, [photo.title for photo in known], plan.corpus, plan.seed)
-    pieces = choose_pieces(teachers / MINILM / "tokenizer.json", [*texts, *_said(lexicon)])
-    tokenizer = make_tokenizer(pieces, tower.CONTEXT)
-    model = tower.new_model(len(pieces) + len(SPECIAL), plan.seed).eval().to(device)
-    spec = photo_spec(tower.SIZE)
-    first = np.stack([photo_pixels(photo, content, spec) for photo, content in read_photos(data, photos[:SAMPLE])])
-    tower.set_vision(model, dinov2.read_weights(teachers / DINOV2), normalised(first, torch.device("cpu")))
+    beginning = begin(work / "beginning", teachers, data, photos, texts, _said(lexicon), device, note)
+    return Gathered(photos, known, lexicon, captions, texts, beginning)
+
+
+def prepare(data: Path, teachers: Path, work: Path, plan: Plan, device: torch.device, note: Note) -> Prepared:
+    """Make or find in `work` all that training needs; what was begun there is gone on with."""
+    gathered = gather(data, teachers, work, plan, device, note)
+    beginning = gathered.beginning
+    tokenizer = make_tokenizer(beginning.pieces, tower.CONTEXT)
+    model = tower.new_model(len(beginning.pieces) + len(SPECIAL), plan.seed).eval().to(device)
+    model.vision_model.load_state_dict(beginning.vision, strict=False)
+    start_words(model, beginning.piece_meanings)
     tokens = (tower.SIZE // dinov2.PATCH) ** 2 + 1
-    activations = Activations(work / "photos.npy", photos, tokens, dinov2.WIDTH)
-    activations.fill(
-        data, model.vision_model, plan.frozen, tower.SIZE, lambda done: note(f"photos {done:,} of {len(photos):,}")
-    )
+    activations = Activations(work / "photos.npy", gathered.photos, plan.views, plan.frozen, (tokens, dinov2.WIDTH))
+    wanted = len(activations.values)
+    activations.fill(data, model.vision_model, tower.SIZE, lambda done: note(f"photos {done:,} of {wanted:,}"))
     note("what the locked vision tower makes of them")
-    outcomes = _kept(
-        work / "outcomes.npy",
-        [photo.name for photo in photos],
-        lambda: _outcomes(model, activations.values, plan.frozen),
-    )
-    note(f"the meaning of {len(texts):,} phrases")
-    sentences = Sentences(teachers, device)
-    meanings = _kept(work / "meanings.npy", texts, lambda: sentences.encode(texts).numpy())
-    start_words(model, _kept(work / "pieces.npy", pieces, lambda: sentences.encode(spelt(pieces)).numpy()))
+    outcomes = _kept(work / "outcomes.npy", activations.key, lambda: _outcomes(model, activations.values, plan.frozen))
     material = Material(
         activations.values,
         outcomes,
-        known,
-        lexicon,
-        texts,
-        torch.from_numpy(meanings),
-        Batches(known, lexicon, captions, len(texts), plan),
+        gathered.known,
+        gathered.lexicon,
+        gathered.texts,
+        beginning.meanings,
+        Batches(gathered.known, gathered.lexicon, gathered.captions, len(gathered.texts), plan),
     )
     return Prepared(model, tokenizer, material)
 
 
-def spelt(pieces: Sequence[str]) -> list[str]:
-    """Word pieces as texts."""
-    return [piece.removeprefix("##") for piece in pieces]
-
-
-def start_words(model: Any, meanings: NDArray[np.float32]) -> None:
+def start_words(model: Any, meanings: torch.Tensor) -> None:
     """Let the text tower's word embeddings begin with what the sentence model takes each word piece to mean."""
-    vectors = torch.from_numpy(meanings).double()
+    vectors = meanings.double()
     centred = vectors - vectors.mean(dim=0)
     # The principal directions keep most of what tells words apart; signs are fixed, so that a run can be repeated.
     directions = torch.linalg.eigh(centred.T @ centred)[1].flip(1)[:, : tower.TEXT_WIDTH]
@@ -116,14 +117,13 @@ def _outcomes(model: Any, tokens: NDArray[np.float16], frozen: int) -> NDArray[n
     return np.concatenate(made)
 
 
-def _kept(file: Path, things: Sequence[str], make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
-    """An array with a row for each of these things, computed once and kept in a file."""
-    names = "\n".join(things)
-    names_file = file.with_suffix(".names")
-    if names_file.exists() and names_file.read_text("utf-8") == names:
+def _kept(file: Path, key: str, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """An array that is computed once and kept in a file, as long as it is for the same key."""
+    key_file = file.with_suffix(".key")
+    if key_file.exists() and key_file.read_text("utf-8") == key:
         kept: NDArray[np.float32] = np.load(file)
         return kept
     made = make()
     np.save(file, made)
-    names_file.write_text(names, "utf-8")
+    key_file.write_text(key, "utf-8")
     return made

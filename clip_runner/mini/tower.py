@@ -51,11 +51,6 @@ def new_model(vocabulary: int, seed: int) -> Any:
     )
 
 
-def set_vision(model: Any, weights: dinov2.Weights, photos: torch.Tensor) -> None:
-    """Give the vision tower DINOv2's weights; `photos`: see `dinov2.folded`."""
-    model.vision_model.load_state_dict(dinov2.folded(weights, photos), strict=False)
-
-
 def pooled(model: Any, tokens: torch.Tensor, depth: int) -> torch.Tensor:
     """The vision tower's outcome (n, width), from photos' tokens after the first `depth` blocks."""
     vision = model.vision_model

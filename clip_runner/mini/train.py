@@ -13,7 +13,7 @@ import typer
 from clip_runner.hardware import choose_device
 from clip_runner.mini.export import export
 from clip_runner.mini.plan import Plan
-from clip_runner.mini.prepare import prepare
+from clip_runner.mini.prepare import gather, prepare
 from clip_runner.mini.training import Training
 
 app = typer.Typer(add_completion=False)
@@ -30,11 +30,21 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     budget: Annotated[float, typer.Option(help="Steps, as a multiple of what two CPU cores do in an hour.")] = 1.0,
     photos: Annotated[int, typer.Option(help="Train on at most so many photos.")] = Plan.photos,
+    views: Annotated[int, typer.Option(help="Views of each photo; more take more disk (50 kB each).")] = Plan.views,
+    frozen: Annotated[int, typer.Option(help="Blocks of the vision tower that stay as they are.")] = Plan.frozen,
+    batch: Annotated[int, typer.Option(help="Photos a step.")] = Plan.batch,
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = Plan.seed,
+    only_begin: Annotated[
+        bool,
+        typer.Option(help="Make WORK/beginning alone: elsewhere it stands in for the pretrained parts."),
+    ] = False,
 ) -> None:
     """Train, or go on training, and write the finished model."""
-    plan = scaled(Plan(photos=photos, seed=seed), budget)
+    plan = scaled(Plan(photos=photos, views=views, frozen=frozen, batch=batch, seed=seed), budget)
     clock = Clock()
+    if only_begin:
+        gather(data, teachers, work, plan, choose_device(device), clock.note)
+        return
     prepared = prepare(data, teachers, work, plan, choose_device(device), clock.note)
     training = Training(prepared.model, prepared.tokenizer, prepared.material, plan, work / "checkpoint.pt")
     started, first = monotonic(), training.step

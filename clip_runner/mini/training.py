@@ -30,10 +30,10 @@ class Material:
     """What is trained on."""
 
     tokens: NDArray[np.float16]
-    """Photos after the frozen blocks, (photos, tokens, width)."""
+    """Photos after the frozen blocks, (rows, tokens, width): `views` rows a photo."""
 
     outcomes: NDArray[np.float32]
-    """What the vision tower makes of them before its last blocks are opened, (photos, width)."""
+    """What the vision tower makes of them before its last blocks are opened, (rows, width)."""
 
     known: Sequence[Known]
     lexicon: Lexicon
@@ -126,15 +126,15 @@ class Training:
         if batch.photos:
             right = torch.from_numpy(truth([material.known[n] for n in batch.photos], batch.claims, material.lexicon))
             scale = self.model.logit_scale.exp()
-            losses["contrast"] = contrast(self._photos(batch.photos), claims, scale, right.to(self._device))
+            losses["contrast"] = contrast(self._photos(batch.rows), claims, scale, right.to(self._device))
         return losses
 
-    def _photos(self, numbers: Sequence[int]) -> torch.Tensor:
+    def _photos(self, rows: Sequence[int]) -> torch.Tensor:
         if self._plan.stage(self.step) == "locked":
-            locked = torch.from_numpy(self._material.outcomes[numbers]).to(self._device)
+            locked = torch.from_numpy(self._material.outcomes[rows]).to(self._device)
             return tower.projected(self.model, locked)
-        order = np.argsort(numbers)  # the file is read in its own order
-        read = self._material.tokens[np.array(numbers)[order]][np.argsort(order)]
+        order = np.argsort(rows)  # the file is read in its own order
+        read = self._material.tokens[np.array(rows)[order]][np.argsort(order)]
         tokens = torch.from_numpy(read).to(self._device).float()
         return tower.projected(self.model, tower.pooled(self.model, tokens, self._plan.frozen))
 

@@ -61,8 +61,13 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prepared(archives: Path, teachers: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    return prepare(archives, teachers, tmp_path_factory.mktemp("work"), PLAN, torch.device("cpu"), lambda _: None)
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def prepared(archives: Path, teachers: Path, work: Path) -> Prepared:
+    return prepare(archives, teachers, work, PLAN, torch.device("cpu"), lambda _: None)
 
 
 def fresh(prepared: Prepared) -> Prepared:
@@ -92,7 +97,9 @@ def test_an_ended_run_goes_on_to_the_same_weights_and_the_outcome_loads(prepared
     assert not any(name.startswith("vision_model.encoder.layers.10.") for name in changed)
 
     export(start.model, start.tokenizer, tmp_path / "model")
-    encoder = Encoder(RunnerSettings(_env_file=None, model_id=str(tmp_path / "model"), model_dtype="float32"))
+    encoder = Encoder(
+        RunnerSettings(_env_file=None, model_id=str(tmp_path / "model"), model_dtype="float32", model_threads=1)
+    )
     rows = encoder.encode_texts(["a red shirt", "word " * 99])
     assert rows["vector"].shape == (2, 256)
     assert rows["truncated"].tolist() == [False, True]
@@ -110,14 +117,22 @@ def test_a_checkpoint_of_another_plan_is_refused(prepared: Prepared, tmp_path: P
 
 def test_activations_that_were_begun_are_gone_on_with(prepared: Prepared, archives: Path, tmp_path: Path) -> None:
     photos = usable(read_manifest(archives))[0][:3]
-    half = Activations(tmp_path / "photos.npy", photos, 65, 384)
-    steps: list[int] = []
-    half.fill(archives, prepared.model.vision_model, 1, 112, steps.append)
-    assert steps == [3]
-    again = Activations(tmp_path / "photos.npy", photos, 65, 384)
-    again.fill(archives, prepared.model.vision_model, 1, 112, steps.append)
-    assert steps == [3], "nothing is computed twice"
-    assert Activations(tmp_path / "photos.npy", photos[:2], 65, 384).done == 0, "of other photos"
+    vision, steps = prepared.model.vision_model, list[int]()
+    begun = Activations(tmp_path / "photos.npy", photos, 2, 1, (65, 384))
+    begun.fill(archives, vision, 112, steps.append)
+    assert steps == [6]
+    assert not np.array_equal(begun.values[0], begun.values[1]), "two views"
+    again = Activations(tmp_path / "photos.npy", photos, 2, 1, (65, 384))
+    again.fill(archives, vision, 112, steps.append)
+    assert steps == [6], "nothing is computed twice"
+    assert Activations(tmp_path / "photos.npy", photos, 2, 3, (65, 384)).done == 0, "of other blocks"
+
+
+def test_with_its_beginning_a_run_needs_no_pretrained_parts(prepared: Prepared, archives: Path, work: Path) -> None:
+    nowhere = work / "no such folder"
+    again = prepare(archives, nowhere, work, PLAN, torch.device("cpu"), lambda _: None)
+    ours, theirs = again.model.state_dict(), prepared.model.state_dict()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
 
 def test_batches_depend_on_seed_and_step_alone_and_hold_their_share_of_home_photos(archives: Path) -> None:
