@@ -7,7 +7,7 @@ export DRAIN_FILE="${DRAIN_FILE:-/tmp/draining}"
 rm -f "$DRAIN_FILE"
 mkdir -p "${BENTOML_HOME:-/tmp/bentoml}"
 
-bentoml serve service:FashionSearch --host 0.0.0.0 --port "${PORT:-3000}" "$@" &
+bentoml serve service:FashionSearch --host "${HOST:-0.0.0.0}" --port "${PORT:-3000}" "$@" &
 service=$!
 
 drain() {

@@ -1,9 +1,10 @@
 # The images and the composed system. docs/deployment.md tells how they are used.
 BACKEND ?= docker
 COMPOSE ?= docker compose
+ENV_FILE ?= compose/.env
 COMPOSE_FILES := compose/base.yaml compose/application.yaml compose/etl.yaml \
 	$(wildcard compose/observability.yaml) $(if $(GPU),compose/gpu.yaml)
-DC := $(COMPOSE) --project-directory compose $(addprefix -f ,$(COMPOSE_FILES))
+DC := $(COMPOSE) --env-file $(ENV_FILE) --project-directory compose $(addprefix -f ,$(COMPOSE_FILES))
 # What `make up SCALE=3` sets wins over the env file.
 export SCALE GPU
 CONSOLES ?= 1
@@ -15,13 +16,13 @@ image: ## build the bento and the images: make image [BACKEND=podman] [GPU=1] [B
 	@BACKEND=$(BACKEND) scripts/image.sh $(IMAGES)
 
 secrets: ## write strong secrets into compose/.env where they are missing
-	@compose/secrets.sh
+	@compose/secrets.sh $(ENV_FILE)
 
-network: compose/.env
-	@compose/network.sh
+network: $(ENV_FILE)
+	@compose/network.sh $(ENV_FILE)
 
-compose/.env:
-	@compose/secrets.sh
+$(ENV_FILE):
+	@compose/secrets.sh $(ENV_FILE)
 
 up-base: network ## stage 1: object store, etcd, Milvus, their accounts and consoles
 	$(DC) $(PROFILES) up --detach --wait minio etcd milvus $(if $(PROFILES),attu)
@@ -32,7 +33,7 @@ up-application: network ## stage 2: the service, nginx and the search page: make
 
 up-etl: network ## stage 3: load a catalogue, default the sample: make up-etl [SOURCE=folder]
 	$(if $(SOURCE),ETL_FOLDER='$(abspath $(SOURCE))' ETL_SOURCE_NAME='$(notdir $(abspath $(SOURCE)))',ETL_SOURCE_NAME=sample) \
-		$(DC) --profile etl run --rm etl
+		$(DC) --profile etl run --rm --use-aliases etl
 
 up-observability: network ## stage 4: metrics, dashboards, alerts and logs
 	@test -f compose/observability.yaml || { echo "compose/observability.yaml is not there"; exit 1; }
@@ -47,3 +48,6 @@ clean: ## stop the composed system and remove its data; asks first
 	@if [ "$(YES)" != 1 ]; then read -r -p "Remove all data of the composed system: catalogue, photos, vectors, logs? [yes/no] " answer; \
 		[ "$$answer" = yes ] || { echo "nothing was removed"; exit 1; }; fi
 	$(DC) --profile '*' down --volumes
+
+compose-proof: $(VENV)/.dev ## the composed system for real, on an engine of its own: half an hour, as root
+	tests/compose/proof/proof.sh

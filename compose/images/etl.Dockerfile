@@ -18,7 +18,6 @@ COPY etl etl
 COPY compose/accounts compose/accounts
 ENV PATH=/app/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=/loader ETL_STATE_DIR=/state
 USER 10003:10003
-VOLUME /state
 EXPOSE 9105
 ENTRYPOINT ["python", "-m", "etl"]
 CMD ["--help"]

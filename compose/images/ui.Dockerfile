@@ -10,6 +10,7 @@ RUN groupadd --gid 10002 ui && useradd --uid 10002 --gid ui --no-create-home --h
 COPY --from=packages /app /app
 WORKDIR /page
 COPY .streamlit .streamlit
+COPY telemetry telemetry
 COPY ui ui
 ENV PATH=/app/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=/page
 USER 10002:10002

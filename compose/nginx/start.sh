@@ -1,11 +1,11 @@
 #!/bin/sh
-# Starts nginx, and keeps its list of instances true: every second each address behind the service's name is asked
+# Starts nginx, and keeps its list of instances true: every two seconds each address behind the service's name is asked
 # /readyz, and one that is not ready (it drains, its model is gone, it is dead) is left out before requests meet it.
 # Open nginx has neither active health checks nor, before 1.27, names that are looked up again.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${SERVICE:?addresses of the service, host:port}" "${STORE:?the object store, host:port}" "${BUCKET:?bucket of the photos}"
-: "${RUN:=/tmp/nginx}" "${LOG_DIR:=/tmp/nginx}" "${LISTEN:=0.0.0.0}" "${PORTS:=8080 8081 8082}" "${PERIOD:=1}"
+: "${RUN:=/tmp/nginx}" "${LOG_DIR:=/tmp/nginx}" "${LISTEN:=0.0.0.0}" "${PORTS:=8080 8081 8082}" "${PERIOD:=2}"
 : "${MAX_BODY_MB:=32}" "${RATE:=20}" "${BURST:=40}" "${PHOTO_RATE:=100}" "${PHOTO_BURST:=300}"
 mkdir -p "$RUN"
 # shellcheck disable=SC2086  # three words

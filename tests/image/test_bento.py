@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from local.ports import HOST, free_port
@@ -40,12 +43,33 @@ def test_it_holds_the_service_and_the_model_alone(home: Path) -> None:
     assert not [name for name in names if name.startswith(".env") or "credential" in name or name.endswith(".ipynb")]
 
 
-def test_it_serves(home: Path, stores: Stores, tmp_path: Path) -> None:
+def test_it_serves_and_drains_before_it_stops(home: Path, stores: Stores, tmp_path: Path) -> None:
+    (source,) = home.glob("bentos/fashion_search/*/src")
     port = free_port()
-    env = {**stores.env, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", "PYTHONPATH": ""}
-    command = [BENTOML, "serve", "fashion_search:latest", "--host", HOST, "--port", str(port)]
-    child = Child("the bento", command, env=env, log=tmp_path / "bento.log", cwd=tmp_path)
-    try:
-        child.wait_ready(lambda: http_ok(f"http://{HOST}:{port}/readyz"), timeout=START_TIMEOUT)
-    finally:
-        child.stop()
+    env = {
+        **stores.env,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "BENTOML_HOME": str(tmp_path / "home"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONPATH": "",
+        "HOST": HOST,
+        "PORT": str(port),
+        "DRAIN_SECONDS": "3",
+        "DRAIN_FILE": str(tmp_path / "draining"),
+    }
+    child = Child("the bento", ["sh", "api/start.sh"], env=env, log=tmp_path / "bento.log", cwd=source)
+    with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False, timeout=30) as client:
+        try:
+            child.wait_ready(lambda: http_ok(f"http://{HOST}:{port}/readyz"), timeout=START_TIMEOUT)
+            os.kill(child.pid, signal.SIGTERM)
+            while (answer := client.get("/readyz")).status_code == 200:
+                pass
+            assert (answer.status_code, answer.json()["draining"]) == (503, True)
+            # Whoever has not noticed yet is still answered.
+            assert client.post("/encode_text", json=["a red dress"]).status_code == 200
+            deadline = time.monotonic() + 60
+            while child.running:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        finally:
+            child.stop()

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# A Docker engine of the proof's own, from Debian's packages, with its data, socket and addresses apart from any other.
+#   engine.sh start FOLDER     prints nothing; the socket is FOLDER/socket
+#   engine.sh stop FOLDER      ends it and takes its rules out of iptables
+#   engine.sh base FOLDER      makes python:3.11-slim from Debian's packages, for machines that reach no registry
+set -euo pipefail
+command=$1
+folder=$(mkdir -p "$2" && cd "$2" && pwd)
+export DOCKER_HOST=unix://$folder/socket
+
+start() {
+    command -v dockerd >/dev/null || { echo "engine: dockerd is not installed (Debian: docker.io)" >&2; exit 1; }
+    iptables-save >"$folder/iptables.before"
+    nohup dockerd --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/pid" -H "$DOCKER_HOST" \
+        --bip 172.31.99.1/24 >>"$folder/log" 2>&1 &
+    for _ in $(seq 120); do docker version >/dev/null 2>&1 && return; sleep 0.5; done
+    tail -n 5 "$folder/log" >&2
+    exit 1
+}
+
+stop() {
+    [ -e "$folder/pid" ] || return 0
+    local pid
+    pid=$(cat "$folder/pid")
+    kill -TERM "$pid" 2>/dev/null || true
+    for _ in $(seq 120); do kill -0 "$pid" 2>/dev/null || break; sleep 1; done
+    iptables-restore <"$folder/iptables.before"
+    for bridge in $(ip -o link show type bridge | awk -F': ' '$2 ~ /^(docker0|br-[0-9a-f]{12})$/ {print $2}'); do
+        ip link delete "$bridge"
+    done
+}
+
+base() {
+    docker image inspect python:3.11-slim >/dev/null 2>&1 && return
+    local root=$folder/base
+    [ -e "$root/usr/bin/python3" ] || debootstrap --variant=minbase \
+        --include=python3,python3-pip,python3-venv,ca-certificates bookworm "$root" >"$folder/debootstrap.log"
+    # Behind a proxy that speaks for everybody, its certificate is needed inside too.
+    cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+    ln -sf python3.11 "$root/usr/bin/python"
+    rm -f "$root/usr/lib/python3.11/EXTERNALLY-MANAGED"
+    tar -C "$root" -c . | docker import - python:3.11-slim >/dev/null
+}
+
+"$command"

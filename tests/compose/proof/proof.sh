@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# The composed system for real: an engine, the images, the compose files as they are, the sample, searches through the
+# door, a restart of the engine, three instances one of which stops under load. Prints what it saw; ends at the first
+# thing that is not as it should be. Half an hour on two cores, as root.
+#   make compose-proof        PROOF_DIR=folder  TORCH_WHEEL=address  KEEP=1 (leaves it running)
+# The stores' and nginx' images are stood in for (standins/); Attu, a console, has no stand-in and is left out.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+here=tests/compose/proof
+folder=${PROOF_DIR:-.cache/compose-proof}
+mkdir -p "$folder/config/cli-plugins"
+folder=$(cd "$folder" && pwd)
+export DOCKER_HOST=unix://$folder/engine/socket DOCKER_CONFIG=$folder/config
+export ENV_FILE=$folder/env COMPOSE_PROJECT_NAME=fashion-proof NETWORK_NAME=fashion-proof CONSOLES=0 BUILD_NETWORK=host
+cp "$(scripts/compose-program.sh)" "$DOCKER_CONFIG/cli-plugins/docker-compose"
+say() { echo "[$(date -u +%T)] $*"; }
+fail() { say "FAILED: $*"; exit 1; }
+ending() {
+    [ -z "${KEEP:-}" ] || return 0
+    YES=1 make --no-print-directory clean >/dev/null 2>&1 || true
+    $here/engine.sh stop "$folder/engine"
+}
+trap ending EXIT
+setting() { sed -n "s/^$1=//p" "$ENV_FILE"; }
+
+$here/engine.sh start "$folder/engine"
+$here/engine.sh base "$folder/engine"
+say "engine $(docker version --format '{{.Server.Version}}'), $(docker compose version)"
+while read -r name image; do
+    docker image inspect "$image" >/dev/null 2>&1 ||
+        DOCKER_BUILDKIT=0 docker build -q --network host -f "$here/standins/$name.Dockerfile" -t "$image" "$here/standins" >/dev/null
+    say "stands in: $image"
+done <<'IMAGES'
+nginx nginx:1.28.0-bookworm
+etcd quay.io/coreos/etcd:v3.5.25
+minio minio/minio:RELEASE.2025-09-07T16-13-09Z
+milvus milvusdb/milvus:v2.6.11
+IMAGES
+
+begun=$SECONDS
+make --no-print-directory image BACKEND=docker >"$folder/image.log" 2>&1 || fail "make image: $folder/image.log"
+say "make image: $((SECONDS - begun)) s"
+docker images --format '  {{.Repository}}:{{.Tag}} {{.Size}}' | grep fashion-search/
+image=fashion-search/service:$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
+
+rm -f "$ENV_FILE"
+compose/secrets.sh "$ENV_FILE" >/dev/null
+change() { sed -i "s|^$1=.*|$1=$2|" "$ENV_FILE"; }
+free() { python3 -c "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"; }
+for port in MINIO_HOST_PORT MINIO_CONSOLE_HOST_PORT MILVUS_HOST_PORT API_HOST_PORT PHOTOS_HOST_PORT UI_HOST_PORT; do
+    change "$port" "$(free)"
+done
+for address in API_HOST_ADDRESS PHOTOS_HOST_ADDRESS UI_HOST_ADDRESS; do change "$address" 127.0.0.1; done
+change MINIO_PUBLIC_ENDPOINT "http://127.0.0.1:$(setting PHOTOS_HOST_PORT)"
+change NETWORK_NAME fashion-proof
+change MODEL_THREADS 1
+# The load below comes from one address.
+change NGINX_RATE 1000
+change NGINX_BURST 1000
+door=http://127.0.0.1:$(setting API_HOST_PORT)
+
+say "what is in the image"
+docker history --no-trunc "$image" >"$folder/history.txt"
+for secret in $(grep -E '(PASSWORD|SECRET_ACCESS_KEY|API_KEY)=.' "$ENV_FILE" | cut -d= -f2); do
+    ! grep -qF "$secret" "$folder/history.txt" || fail "a secret is in the history"
+done
+! grep -qiE '(password|secret|token|proxy)=' "$folder/history.txt" || fail "the history tells too much"
+found=$(docker run --rm --entrypoint sh "$image" -c '
+    [ "$(id -u)" != 0 ] || echo "runs as root"
+    find / -xdev -type f \( -name gcc -o -name "gcc-[0-9]*" -o -name cc1 -o -name clang -o -name nvcc -o -name ld -o -name make \) \
+        -not -path "/proc/*" -not -path "/var/lib/dpkg/*"
+    find / -xdev \( -name ".env*" -o -name "id_rsa*" -o -name .netrc -o -name pip.conf \) -not -path "/proc/*"
+    find /bento -name "test_*" -o -name "tests" -o -name ui
+    find /app -name "libcud*" -o -name "libcublas*"')
+[ -z "$found" ] || fail "in the image: $found"
+say "not root; no secret, compiler, test, page or CUDA in it"
+
+begun=$SECONDS
+make --no-print-directory up-base up-application >"$folder/up.log" 2>&1 || fail "make up: $folder/up.log"
+say "base and application: all healthy after $((SECONDS - begun)) s"
+make --no-print-directory up-etl >"$folder/etl.log" 2>&1 || fail "make up-etl: $folder/etl.log"
+say "$(tail -n 1 "$folder/etl.log")"
+
+search() {
+    curl -fsS -m 20 "$door/search-image" -H "X-API-Key: $(setting SEARCH_API_KEY)" -H 'Content-Type: application/json' \
+        -d '{"query": "black leather jacket", "top_k": 1}' 2>/dev/null
+}
+check_search() {
+    local link
+    link=$(search | python3 -c 'import json, sys; print(json.load(sys.stdin)["results"][0]["url"])')
+    curl -fsS -m 20 -o "$folder/photo" "$link"
+    cmp -s "$folder/photo" local/sample/images/055-jacket-black.jpg || fail "the link gave another photo"
+    [ "$(curl -s -o /dev/null -w '%{http_code}' -X PUT -d x "$link")" = 403 ] || fail "a link can be written to"
+    [ "$(curl -s "$door/facets" -H "X-API-Key: $(setting SEARCH_API_KEY)" |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["total"])')" = 120 ] || fail "items are missing"
+}
+check_search
+[ "$(curl -s -o /dev/null -w '%{http_code}' "$door/facets")" = 401 ] || fail "no key was asked for"
+say "a search through the door; its link opens from outside the network, and cannot be written to"
+
+SCALE=3 make --no-print-directory up-application >>"$folder/up.log" 2>&1 || fail "SCALE=3: $folder/up.log"
+load() { .venv/bin/python -m tests.compose.proof.load "$door" "$(setting SEARCH_API_KEY)" "$1" >"$folder/load.txt"; }
+load 40 & loading=$!
+sleep 8
+docker stop -t 60 fashion-proof-fashion-search-2 >/dev/null
+wait $loading
+say "SCALE=3, one stopped under load: $(cat "$folder/load.txt")"
+grep -qE "^\{'200': [0-9]+\}$" "$folder/load.txt" || fail "requests were lost"
+load 25 & loading=$!
+sleep 8
+docker kill -s KILL fashion-proof-fashion-search-3 >/dev/null
+wait $loading
+say "and one killed: $(cat "$folder/load.txt")"
+grep -qE "^\{'200': [0-9]+\}$" "$folder/load.txt" || fail "requests were lost"
+
+say "restart of the engine"
+kill -TERM "$(cat "$folder/engine/pid")"
+while [ -e "$folder/engine/pid" ] && kill -0 "$(cat "$folder/engine/pid")" 2>/dev/null; do sleep 1; done
+cp "$folder/engine/iptables.before" "$folder/iptables.before"
+$here/engine.sh start "$folder/engine"
+cp "$folder/iptables.before" "$folder/engine/iptables.before"
+begun=$SECONDS
+until search >/dev/null; do
+    [ $((SECONDS - begun)) -lt 300 ] || fail "no search five minutes after the restart"
+    sleep 1
+done
+check_search
+say "searches again $((SECONDS - begun)) s after it; nothing is lost"
+docker stats --no-stream --format '  {{.Name}} {{.MemUsage}}'
+say "all seen"
