@@ -12,7 +12,7 @@ PROFILES := $(if $(filter 1,$(CONSOLES)),--profile consoles)
 
 .PHONY: image secrets network up up-base up-etl up-application up-observability down clean compose-proof
 
-image: ## build the bento and the images: make image [BACKEND=podman] [GPU=1] [BAKE_MODEL=hub id]
+image: $(VENV)/.local ## build the bento and the images: make image [BACKEND=podman] [GPU=1] [BAKE_MODEL=hub id]
 	@BACKEND=$(BACKEND) scripts/image.sh $(IMAGES)
 
 secrets: ## write strong secrets into compose/.env where they are missing
