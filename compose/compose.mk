@@ -5,8 +5,13 @@ ENV_FILE ?= compose/.env
 COMPOSE_FILES := compose/base.yaml compose/application.yaml compose/etl.yaml \
 	$(wildcard compose/observability.yaml) $(if $(GPU),compose/gpu.yaml)
 DC := $(COMPOSE) --env-file $(ENV_FILE) --project-directory compose $(addprefix -f ,$(COMPOSE_FILES))
-# What `make up SCALE=3` sets wins over the env file.
-export SCALE GPU
+# What `make up SCALE=3` sets wins over the env file; exported while empty it would win too.
+ifdef SCALE
+export SCALE
+endif
+ifdef GPU
+export GPU
+endif
 CONSOLES ?= 1
 PROFILES := $(if $(filter 1,$(CONSOLES)),--profile consoles)
 
