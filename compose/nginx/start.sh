@@ -56,6 +56,10 @@ look() {
 }
 
 look || true
+# A reload closes idle connections at once, and a request that a client is just sending on one is lost. nginx from 1.27.4
+# on waits with that; an older one gets no idle connections.
+printf 'keepalive_timeout 65s;\nkeepalive_min_timeout 10s;\n' >"$RUN/keepalive.conf"
+nginx -e stderr -t -q -c "$RUN/nginx.conf" 2>/dev/null || echo 'keepalive_timeout 0;' >"$RUN/keepalive.conf"
 nginx -e stderr -c "$RUN/nginx.conf" -g 'daemon off;' &
 nginx=$!
 trap 'kill -QUIT "$nginx"; wait "$nginx"; exit 0' TERM INT QUIT
