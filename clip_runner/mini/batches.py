@@ -51,8 +51,10 @@ class Batches:
         at_home = round(plan.batch * plan.home) if shop else plan.batch
         photos = draw.choices(home, cum_weights=home_weights, k=at_home) if home else []
         photos += draw.choices(shop, cum_weights=shop_weights, k=plan.batch - len(photos)) if shop else []
-        claims = [self._captions.of_photo(self._known[photo], draw) for photo in photos]
-        claims += [self._captions.beside(self._known[photo], draw) for photo in draw.sample(photos, plan.beside)]
+        times = plan.said if plan.stage(step) == "open" else 1
+        claims = [self._captions.of_photo(self._known[photo], draw) for photo in photos * times]
+        near = draw.sample(photos, min(len(photos), plan.beside * times))
+        claims += [self._captions.beside(self._known[photo], draw) for photo in near]
         concepts = draw.sample(range(self._concepts), min(self._concepts, plan.bank))
         claims += [self._captions.of_concept(concept, draw) for concept in concepts]
         rows = [photo * plan.views + draw.randrange(plan.views) for photo in photos]

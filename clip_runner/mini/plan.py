@@ -12,7 +12,7 @@ class Plan:
     """The numbers of a run. Steps: `words` on texts alone, `locked` with the vision tower locked, `open` with its last
     blocks open."""
 
-    photos: int = 100_000
+    photos: int = 13_800
     """At most so many photos are trained on."""
 
     views: int = 1
@@ -21,28 +21,31 @@ class Plan:
     frozen: int = 9
     """Blocks of the vision tower that stay as they are."""
 
-    words: int = 100
-    locked: int = 300
-    open: int = 300
-    batch: int = 192
-    beside: int = 48
-    """Texts a step that are nearly true of a photo."""
+    words: int = 60
+    locked: int = 240
+    open: int = 150
+    batch: int = 128
+    said: int = 2
+    """Texts of each photo in a step of the stage `open`, where photos are what costs; elsewhere one."""
 
-    bank: int = 64
+    beside: int = 24
+    """Texts a step that are nearly true of a photo; in the stage `open` as many times more."""
+
+    bank: int = 48
     """Texts a step that name some kind of thing."""
 
-    phrases: int = 96
+    phrases: int = 48
     """Texts a step whose meaning a sentence model teaches."""
 
-    corpus: int = 8_000
+    corpus: int = 5_000
     """Phrases whose meaning is taught; a third as many titles are added."""
 
     home: float = 0.4
     """Share of photos taken at home in a batch."""
 
     text_rate: float = 1e-3
-    vision_rate: float = 1e-4
-    layer_decay: float = 0.7
+    vision_rate: float = 2e-4
+    layer_decay: float = 0.8
     average_over: int = 25
     """Steps that the moving average of the weights looks back over."""
 
@@ -61,7 +64,7 @@ class Plan:
         before = self.words + self.locked
         if step < before:
             return self.text_rate * ramp(step, before, end=0.2)
-        return self.text_rate * 0.4 * ramp(step - before, self.open)
+        return self.text_rate * 0.8 * ramp(step - before, self.open)
 
     def vision_rate_at(self, step: int, block: int, blocks: int) -> float:
         """The rate of a vision block: nothing while locked, then warmed up; earlier blocks slower."""
