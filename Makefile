@@ -32,9 +32,10 @@ test: $(VENV)/.dev ## install what the suite needs and run it against real serve
 	@scripts/test-tools.sh
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.dev ## ruff, mypy --strict and yamllint
+lint: $(VENV)/.dev ## ruff, bandit, mypy --strict and yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml .
 	$(BIN)/mypy api benchmarks catalog clip_runner compose environment etl evaluation local telemetry ui service.py tests
 	$(BIN)/yamllint -s .
 

@@ -121,7 +121,8 @@ def combine(
     parts cancel each other out (opposite vectors) there is no direction left, and the first picture decides.
     """
     if not pictures:
-        assert words is not None
+        if words is None:
+            raise ValueError("there is nothing to combine")
         return words
     total = np.mean(pictures, axis=0)
     if words is not None:

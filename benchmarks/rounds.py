@@ -93,7 +93,7 @@ def _both(url: str, photos: Sequence[bytes], seconds: float) -> Figures:
 
 def load_sample(env: Mapping[str, str]) -> None:
     """Load the sample catalogue, so that a search finds something."""
-    subprocess.run(
+    subprocess.run(  # noqa: S603 - a list of our own, no shell
         [sys.executable, "-m", "etl", "run", str(SAMPLE.parent)],
         cwd=subjects.ROOT, env={**os.environ, **env}, check=True, capture_output=True, timeout=600,
     )  # fmt: skip

@@ -49,7 +49,7 @@ def ours(folder: Path, model: Path, **env: str) -> Iterator[tuple[Server, dict[s
     """The service, with stores of its own; and the variables that lead other programs to it."""
     port, milvus_port, s3_port = free_port(), free_port(), free_port()
     milvus = start_milvus_lite(folder / "milvus", milvus_port)
-    store = start_s3(folder / "s3", s3_port, access_key="bench", secret_key="bench-secret")
+    store = start_s3(folder / "s3", s3_port, access_key="bench", secret_key="bench-secret")  # noqa: S106 - it ends with the run
     environment = {
         "ENVIRONMENT": "local", "MODEL_ID": str(model), "HF_HUB_OFFLINE": "1",
         "MILVUS_HOST": HOST, "MILVUS_PORT": str(milvus_port),

@@ -279,4 +279,5 @@ def _unidentified(data: bytes) -> PhotoError:
 
 
 # A photo that breaks off is refused and named as such, never filled up with grey.
-assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+if ImageFile.LOAD_TRUNCATED_IMAGES:
+    raise RuntimeError("Pillow was told to fill up photos that break off")

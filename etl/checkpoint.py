@@ -117,7 +117,7 @@ class Checkpoint:
         """Forget these photos; they are neither loaded nor in flight any more."""
         with self._lock, self._db:
             for table in ("items", "in_flight"):
-                self._db.executemany(f"DELETE FROM {table} WHERE id = ?", [(id,) for id in ids])
+                self._db.executemany(f"DELETE FROM {table} WHERE id = ?", [(id,) for id in ids])  # noqa: S608 - names above
 
     def loaded(self) -> int:
         """How many items of the collection are known here."""

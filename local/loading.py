@@ -53,7 +53,8 @@ def _current(env: Mapping[str, str]) -> Collection | None:
 def _model_of(api_url: str) -> str | None:
     """The service's model; None where it does not tell everybody."""
     headers = {"Content-Type": "application/json"}
-    question = urllib.request.Request(f"{api_url}/encode_text", data=b'["hello"]', headers=headers)
+    address = f"{api_url}/encode_text"
+    question = urllib.request.Request(address, data=b'["hello"]', headers=headers)  # noqa: S310 - http, of our own
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(question, timeout=30) as answer:
@@ -75,6 +76,6 @@ def _wait_until_searched(api_url: str) -> None:
 
 def _etl(env: Mapping[str, str], *arguments: str) -> None:
     command = [sys.executable, "-m", "etl", *arguments]
-    done = subprocess.run(command, cwd=_ROOT, env={**os.environ, **env}, check=False)
+    done = subprocess.run(command, cwd=_ROOT, env={**os.environ, **env}, check=False)  # noqa: S603 - a list of our own, no shell
     if done.returncode != 0:
         raise ChildFailed("the catalogue could not be loaded; the reason is above. `make run` tries again")

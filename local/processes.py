@@ -45,7 +45,7 @@ class Child:
             log.replace(log.with_suffix(".before.log"))
         with log.open("ab") as output:
             # The group lets us end the children's children; a terminal's Ctrl-C reaches only us.
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - its callers name the programs, no shell
                 command,
                 cwd=cwd,
                 env={**os.environ, **env},

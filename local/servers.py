@@ -39,7 +39,7 @@ def start_s3(data: Path, port: int, *, access_key: str, secret_key: str) -> Chil
     files.mkdir(parents=True, exist_ok=True)
     # At each start: what is there already stays, and what a start that was cut short left undone is done.
     store = ["--storage", "file", "--bucket", f"{files}/", "--trash-days", "0"]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - a list of our own, no shell
         [juicefs, "format", meta, "fashion", *store],
         capture_output=True, text=True, check=False, timeout=_START_TIMEOUT,
     )  # fmt: skip

@@ -18,8 +18,10 @@ class Sentences:
     def __init__(self, folder: Path, device: torch.device) -> None:
         from transformers import AutoModel, AutoTokenizer
 
-        self._tokenizer = AutoTokenizer.from_pretrained(folder / MINILM)
-        self._model = AutoModel.from_pretrained(folder / MINILM, dtype=torch.float32).eval().to(device)
+        # A folder: nothing is fetched.
+        self._tokenizer = AutoTokenizer.from_pretrained(folder / MINILM)  # nosec B615
+        model = AutoModel.from_pretrained(folder / MINILM, dtype=torch.float32)  # nosec B615
+        self._model = model.eval().to(device)
         self._device = device
 
     @torch.inference_mode()

@@ -8,7 +8,7 @@ from pymilvus.exceptions import MilvusException
 
 from compose.accounts.settings import MilvusAccounts
 
-_FACTORY_PASSWORD = "Milvus"  # what the server's root has until somebody changes it
+_FACTORY_PASSWORD = "Milvus"  # noqa: S105 - what the server's root has until somebody changes it
 _TIMEOUT = 30.0  # seconds
 
 _Rights = tuple[tuple[str, tuple[str, ...]], ...]  # object type, privileges

@@ -72,7 +72,8 @@ class Delivery:
                 self._bury(message, "refused", str(error))
                 return
             except TryLater as error:
-                pause = error.wait if error.wait is not None else wait * random.uniform(0.75, 1.25)
+                jitter = random.uniform(0.75, 1.25)  # noqa: S311 - so that messages do not come in step
+                pause = error.wait if error.wait is not None else wait * jitter
                 pause = min(pause, self._max_wait)
                 if time.time() + pause - message.taken_at > self._give_up:
                     self._bury(message, "too_old", str(error))

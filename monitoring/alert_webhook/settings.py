@@ -16,7 +16,7 @@ class WebhookSettings(BaseSettings):
     discord_webhook_url: SecretStr = SecretStr("")
     """Where messages go; who knows it can post. Empty: they are only logged (dry mode)."""
 
-    alert_webhook_host: str = "0.0.0.0"
+    alert_webhook_host: str = "0.0.0.0"  # noqa: S104 - it is alone in its container
     alert_webhook_port: int = Field(5000, ge=1, le=65535)
 
     alert_webhook_spool: Path = Path(".local/alerts")
