@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STACK := $(or $(LOCAL_DIR),.local)/stack.env
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format etl etl-proof eval train lock screenshots ui-load clean-local bench bench-quick
+.PHONY: help run test lint format etl etl-proof eval train lock tables screenshots ui-load clean-local bench bench-quick
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -62,6 +62,9 @@ lock: $(VENV)/.dev ## write the requirements files from pyproject.toml
 etl-proof: $(VENV)/.dev ## show on a catalogue what a load must be able to do: make etl-proof CATALOGUE=folder-or-zip [ARGS=...]
 	@test -n "$(CATALOGUE)" || { echo "make etl-proof CATALOGUE=folder-or-zip: say which photos to load"; exit 2; }
 	$(BIN)/python -m tests.etl.proof $(CATALOGUE) $(ARGS)
+
+tables: $(VENV)/.dev ## write the tables of docs/configuration.md from the example files
+	$(BIN)/python -m scripts.configuration
 
 screenshots: $(VENV)/.dev ## take the search page's pictures for docs/ while `make run` is up
 	$(BIN)/python -m scripts.screenshots $(ARGS)

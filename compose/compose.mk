@@ -15,9 +15,10 @@ endif
 CONSOLES ?= 1
 PROFILES := $(if $(filter 1,$(CONSOLES)),--profile consoles)
 
-.PHONY: image secrets network up up-base up-etl up-application up-observability down clean compose-proof
+.PHONY: image secrets network up up-base up-etl up-application up-observability down clean compose-proof image-proof
 
-image: $(VENV)/.local ## build the bento and the images: make image [BACKEND=podman] [GPU=1] [BAKE_MODEL=hub id]
+# Without Python 3.11 here the bento is built in a container.
+image: $(if $(shell command -v $(PYTHON)),$(VENV)/.local) ## build the bento and the images: make image [BACKEND=podman] [GPU=1] [BAKE_MODEL=hub id]
 	@BACKEND=$(BACKEND) scripts/image.sh $(IMAGES)
 
 secrets: ## write strong secrets into compose/.env where they are missing
@@ -33,18 +34,20 @@ up-base: network ## stage 1: object store, etcd, Milvus, their accounts and cons
 	$(DC) $(PROFILES) up --detach --wait minio etcd milvus $(if $(PROFILES),attu)
 	$(DC) up --detach milvus_accounts
 
-up-application: network ## stage 2: the service, nginx and the search page: make up-application [SCALE=3] [GPU=1]
-	$(DC) up --detach --wait fashion-search nginx ui
+# It encodes through the service, which it starts where it is not there yet.
+up-etl: network ## stage 2: load a catalogue, default the sample: make up-etl [SOURCE=folder, archive, table or address] [DO=...]
+	@ENV_FILE='$(ENV_FILE)' SOURCE='$(SOURCE)' DO='$(DO)' compose/load.sh $(DC) --profile etl run --rm --use-aliases -- $(ARGS)
 
-up-etl: network ## stage 3: load a catalogue, default the sample: make up-etl [SOURCE=folder]
-	$(if $(SOURCE),ETL_FOLDER='$(abspath $(SOURCE))' ETL_SOURCE_NAME='$(notdir $(abspath $(SOURCE)))',ETL_SOURCE_NAME=sample) \
-		$(DC) --profile etl run --rm --use-aliases etl
+up-application: network ## stage 3: the service, nginx and the search page: make up-application [SCALE=3] [GPU=1]
+	$(DC) up --detach --wait fashion-search nginx ui
 
 up-observability: network ## stage 4: metrics, dashboards, alerts and logs
 	@test -f compose/observability.yaml || { echo "compose/observability.yaml is not there"; exit 1; }
 	$(DC) --profile observability up --detach --wait
 
-up: up-base up-application up-etl $(if $(wildcard compose/observability.yaml),up-observability) ## all four stages
+up: ## all four stages, one after the other
+	@for stage in base etl application $(if $(wildcard compose/observability.yaml),observability); do \
+		$(MAKE) --no-print-directory up-$$stage || exit; done
 
 down: ## stop the composed system; its data stays
 	$(DC) --profile '*' down
@@ -56,3 +59,6 @@ clean: ## stop the composed system and remove its data; asks first
 
 compose-proof: $(VENV)/.dev ## the composed system for real, on an engine of its own: half an hour, as root
 	tests/compose/proof/proof.sh
+
+image-proof: $(VENV)/.dev ## the service's image with BACKEND=podman or buildah: built, started, searched; as root
+	BACKEND=$(filter-out docker,$(BACKEND)) tests/compose/proof/builder.sh

@@ -3,6 +3,7 @@
 #   scripts/image.sh [service] [ui] [etl]      all three where none is named
 # BACKEND=docker|podman|buildah  VERSION=tag  GPU=1 (CUDA build of torch)  BAKE_MODEL=hub id (into the image)
 # PYTHON_IMAGE, TORCH_INDEX, TORCH_WHEEL, BUILD_NETWORK: passed to the recipes; so are HTTP_PROXY, HTTPS_PROXY, NO_PROXY.
+# Without BentoML on the host, docker or podman alone do the same: the bento is built in a container.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 BACKEND=${BACKEND:-docker}
@@ -31,28 +32,59 @@ PROXIES="HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy"
 [ -z "${GPU:-}" ] || export TORCH_INDEX=${TORCH_INDEX:-$CUDA_INDEX}
 VARIANT=${GPU:+-gpu}
 
+BENTO_VERSION=$VERSION-$(date -u +%Y%m%d%H%M%S)
+
 service() {
+    if [ -x "$BIN/bentoml" ]; then with_bentoml; else in_a_container; fi
+    exists "fashion-search/service:$VERSION$VARIANT"
+}
+
+with_bentoml() {
     export BENTOML_DO_NOT_TRACK=True BENTOML_HOME=${BENTOML_HOME:-$PWD/build/bentoml}
     mkdir -p "$BENTOML_HOME"
-    "$BIN/bentoml" build --version "$VERSION-$(date -u +%Y%m%d%H%M%S)" >/dev/null
+    "$BIN/bentoml" build --version "$BENTO_VERSION" >/dev/null
     local options=() argument
     while read -r argument; do options+=(--opt "build-arg=$argument"); done \
         < <(arguments PYTHON_IMAGE TORCH_INDEX TORCH_WHEEL BAKE_MODEL $PROXIES)
     [ -z "${BUILD_NETWORK:-}" ] || options+=(--opt "network=$BUILD_NETWORK")
     # A recipe of our own is read only from below the current folder, and BentoML lays it into a temporary one.
+    # BentoML reports a failed build and still exits with 0: `exists` looks.
     mkdir -p build/tmp
-    TMPDIR=$PWD/build/tmp "$BIN/bentoml" containerize fashion_search:latest --backend "$BACKEND" \
+    TMPDIR=$PWD/build/tmp "$BIN/bentoml" containerize "fashion_search:$BENTO_VERSION" --backend "$BACKEND" \
         --image-tag "fashion-search/service:$VERSION$VARIANT" "${options[@]}"
-    # BentoML reports a failed build and still exits with 0.
-    exists "fashion-search/service:$VERSION$VARIANT"
 }
 
-other() {
-    local options=() argument
-    while read -r argument; do options+=(--build-arg "$argument"); done < <(arguments PYTHON_IMAGE $PROXIES)
-    [ -z "${BUILD_NETWORK:-}" ] || options+=(--network "$BUILD_NETWORK")
-    "$BACKEND" build --file "compose/images/$1.Dockerfile" --tag "fashion-search/$1:$VERSION" "${options[@]}" .
+# `bentoml build` in the first stage of the recipe, on what a tar brings in; the bento comes back as a tar. It holds the
+# recipe, and what is built from it is what `bentoml containerize` builds.
+in_a_container() {
+    [ "$BACKEND" != buildah ] || { echo "image: with buildah, make the virtual environment first (it needs Python 3.11)" >&2; exit 1; }
+    local context=build/in-a-container/context bento=build/in-a-container/bento
+    rm -rf build/in-a-container
+    mkdir -p "$context/src" "$bento"
+    cp requirements.txt "$context/src/"
+    build compose/images/service.Dockerfile "$context" PYTHON_IMAGE --target bento --tag "fashion-search/bento:$VERSION"
+    tar -c bentofile.yaml README.md service.py requirements.txt requirements-torch.txt api catalog clip_runner environment \
+        telemetry compose/images/service.Dockerfile |
+        "$BACKEND" run --interactive --rm --network none --env BENTOML_DO_NOT_TRACK=True --env PATH=/app/bin:/usr/bin:/bin \
+            "fashion-search/bento:$VERSION" sh -euc '
+                mkdir /project && cd /project && tar -x
+                bentoml build --version "$1" >&2
+                tar -c -C "$(bentoml get "fashion_search:$1" --output path)" .' sh "$BENTO_VERSION" |
+        tar -x -C "$bento"
+    build "$bento/env/docker/Dockerfile" "$bento" "PYTHON_IMAGE TORCH_INDEX TORCH_WHEEL BAKE_MODEL" \
+        --tag "fashion-search/service:$VERSION$VARIANT"
 }
+
+# build RECIPE CONTEXT "NAMES of build arguments" [options]
+build() {
+    local recipe=$1 context=$2 options=() argument
+    while read -r argument; do options+=(--build-arg "$argument"); done < <(arguments $3 $PROXIES)
+    shift 3
+    [ -z "${BUILD_NETWORK:-}" ] || options+=(--network "$BUILD_NETWORK")
+    "$BACKEND" build --file "$recipe" "${options[@]}" "$@" "$context"
+}
+
+other() { build "compose/images/$1.Dockerfile" . PYTHON_IMAGE --tag "fashion-search/$1:$VERSION"; }
 
 exists() {
     case $BACKEND in

@@ -3,14 +3,17 @@
 # CUDA build of several GB.
 ARG PYTHON_IMAGE=python:3.11-slim
 
-# --- what is installed; pip and its caches stay behind in this stage
-FROM ${PYTHON_IMAGE} AS packages
+# --- what the bento is built with, where the host has no Python (scripts/image.sh): everything but torch
+FROM ${PYTHON_IMAGE} AS bento
 # Proxies (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) are known to every builder as build arguments. They are not declared
 # here on purpose: declared ones are written into the image's history.
 RUN python3 -m venv --without-pip /app
-COPY env/python/requirements.txt src/requirements-torch.txt /build/
+COPY src/requirements.txt /build/
 RUN pip --python /app/bin/python install --no-cache-dir --require-hashes --no-deps -r /build/requirements.txt
 
+# --- what is installed; pip and its caches stay behind in this stage
+FROM bento AS packages
+COPY src/requirements-torch.txt /build/
 # torch has a line of its own: a wheel (address or file in the context) where one is given, else the pinned version
 # from this index. GPU=1 of scripts/image.sh gives another index.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu

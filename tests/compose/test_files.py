@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.compose.conftest import COMPOSE, SECRETS
 from tests.stack import ROOT
 
-COMPOSE = ROOT / "compose"
 BIN = Path(sys.executable).parent
 FILES = ("base.yaml", "application.yaml", "etl.yaml")
-OURS = {"fashion-search", "ui", "etl", "nginx", "minio", "etcd", "milvus", "attu"}
-SECRETS = (
-    "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_ACCESS_KEY_ID", "MINIO_SECRET_ACCESS_KEY",
-    "ETL_MINIO_ACCESS_KEY_ID", "ETL_MINIO_SECRET_ACCESS_KEY", "MILVUS_MINIO_ACCESS_KEY_ID",
-    "MILVUS_MINIO_SECRET_ACCESS_KEY", "MILVUS_ROOT_PASSWORD", "MILVUS_PASSWORD", "ETL_MILVUS_PASSWORD",
-    "UI_API_KEY", "ETL_API_KEY", "API_KEYS",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +29,6 @@ def program() -> str:
     if found.returncode:
         pytest.skip(f"Docker Compose is not to be had: {found.stderr.strip()}")
     return found.stdout.strip()
-
-
-@pytest.fixture(scope="session")
-def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An env file as `make secrets` writes it."""
-    path = tmp_path_factory.mktemp("env") / ".env"
-    path.write_text((COMPOSE / ".env.example").read_text())
-    subprocess.run([COMPOSE / "secrets.sh", path], check=True, capture_output=True)
-    return path
 
 
 def config(
@@ -90,6 +74,13 @@ def test_every_variable_of_the_files_is_in_the_example_and_the_guide() -> None:
                 continue
             assert re.search(rf"^# .+\n{name}=", example, re.M), f"{name} is not in compose/.env.example"
             assert f"`{name}`" in guide, f"{name} is not in docs/configuration.md"
+
+
+def test_our_own_images_are_those_of_this_version(services: dict[str, Any]) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    ours = {service["image"] for service in services.values() if service["image"].startswith("fashion-search/")}
+    assert ours and {image.rpartition(":")[2] for image in ours} == {version}
+    assert f"service:{version}-gpu}}" in (COMPOSE / "gpu.yaml").read_text()
 
 
 def test_only_the_page_and_the_door_are_published(services: dict[str, Any]) -> None:
@@ -143,37 +134,6 @@ def test_no_program_gets_another_ones_secrets(services: dict[str, Any], env_file
             name for name, service in services.items() if values[secret] in (service.get("environment") or {}).values()
         }
         assert found == expected, secret
-
-
-def test_secrets_are_strong_private_and_never_overwritten(env_file: Path) -> None:
-    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
-    before = env_file.read_text()
-    values = [value for name in SECRETS for value in re.findall(rf"^{name}=(.*)$", before, re.M)]
-    assert len(set(values)) == len(SECRETS)
-    assert all(
-        len(value) >= 32
-        for name, value in zip(SECRETS, values, strict=True)
-        if "KEY_ID" not in name and "USER" not in name
-    )
-    subprocess.run([COMPOSE / "secrets.sh", env_file], check=True, capture_output=True)
-    assert env_file.read_text() == before
-
-
-def test_the_network_script_writes_what_follows_from_the_network(tmp_path: Path, env_file: Path) -> None:
-    # The one program that is not the real one here: it answers as Docker does for a network of this subnet.
-    docker = tmp_path / "docker"
-    docker.write_text('#!/bin/sh\ncase "$*" in *--format*) echo "172.30.7.0/24 " ;; esac\n')
-    docker.chmod(0o755)
-    copy = tmp_path / ".env"
-    copy.write_text(env_file.read_text().replace("NO_PROXY=\n", "NO_PROXY=shop.example,minio\n"))
-    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    for _ in range(2):
-        subprocess.run([COMPOSE / "network.sh", copy], check=True, env=env, capture_output=True)
-    values = dict(line.split("=", 1) for line in copy.read_text().splitlines() if re.match(r"[A-Z]", line))
-    assert values["NETWORK_SUBNET"] == "172.30.7.0/24"
-    exempt = values["NO_PROXY"].split(",")
-    assert OURS | {"localhost", "127.0.0.1", "172.30.7.0/24", "shop.example"} <= set(exempt)
-    assert len(exempt) == len(set(exempt))
 
 
 def test_linters_find_nothing() -> None:

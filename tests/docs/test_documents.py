@@ -9,14 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.settings import ServiceSettings
-from clip_runner.settings import RunnerSettings
-from etl.settings import EtlSettings
-from evaluation.settings import EvaluationSettings
-from local.settings import LocalSettings
-from telemetry.settings import LogSettings
 from tests.stack import ROOT, System
-from ui.settings import UiSettings
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S)
@@ -57,18 +50,6 @@ def test_every_link_leads_somewhere() -> None:
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
-
-
-def test_every_setting_is_in_the_example_with_a_line_of_meaning() -> None:
-    lines = (ROOT / ".env.example").read_text().splitlines()
-    documented = {}
-    for line in lines:
-        if match := re.fullmatch(r"(?:# )?([A-Z][A-Z0-9_]+)=(.*?)\s+# (.+)", line):
-            documented[match[1]] = match[3]
-    classes = (ServiceSettings, RunnerSettings, EtlSettings, EvaluationSettings, LocalSettings, LogSettings, UiSettings)
-    for settings in classes:
-        for name in settings.model_fields:
-            assert name.upper() in documented, f"{settings.__name__}.{name} is missing from .env.example"
 
 
 def test_pictures_stay_small() -> None:

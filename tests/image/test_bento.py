@@ -36,7 +36,7 @@ def test_it_holds_the_service_and_the_model_alone(home: Path) -> None:
     (source,) = home.glob("bentos/fashion_search/*/src")
     assert {entry.name for entry in source.iterdir()} == {
         "api", "bentofile.yaml", "catalog", "clip_runner", "environment",
-        "requirements-torch.txt", "service.py", "telemetry",
+        "requirements-torch.txt", "requirements.txt", "service.py", "telemetry",
     }  # fmt: skip
     assert (source / "clip_runner/mini/fashion-clip-mini/model.safetensors").stat().st_size > 10_000_000
     names = [file.name for file in source.rglob("*")]

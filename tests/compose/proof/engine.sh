@@ -2,7 +2,6 @@
 # A Docker engine of the proof's own, from Debian's packages, with its data, socket and addresses apart from any other.
 #   engine.sh start FOLDER     prints nothing; the socket is FOLDER/socket
 #   engine.sh stop FOLDER      ends it and takes its rules out of iptables
-#   engine.sh base FOLDER      makes python:3.11-slim from Debian's packages, for machines that reach no registry
 set -euo pipefail
 command=$1
 folder=$(mkdir -p "$2" && cd "$2" && pwd)
@@ -28,18 +27,6 @@ stop() {
     for bridge in $(ip -o link show type bridge | awk -F': ' '$2 ~ /^(docker0|br-[0-9a-f]{12})$/ {print $2}'); do
         ip link delete "$bridge"
     done
-}
-
-base() {
-    docker image inspect python:3.11-slim >/dev/null 2>&1 && return
-    local root=$folder/base
-    [ -e "$root/usr/bin/python3" ] || debootstrap --variant=minbase \
-        --include=python3,python3-pip,python3-venv,ca-certificates bookworm "$root" >"$folder/debootstrap.log"
-    # Behind a proxy that speaks for everybody, its certificate is needed inside too.
-    cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
-    ln -sf python3.11 "$root/usr/bin/python"
-    rm -f "$root/usr/lib/python3.11/EXTERNALLY-MANAGED"
-    tar -C "$root" -c . | docker import - python:3.11-slim >/dev/null
 }
 
 "$command"
