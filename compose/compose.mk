@@ -2,8 +2,8 @@
 BACKEND ?= docker
 COMPOSE ?= docker compose
 ENV_FILE ?= compose/.env
-COMPOSE_FILES := compose/base.yaml compose/application.yaml compose/etl.yaml \
-	$(wildcard compose/observability.yaml) $(if $(GPU),compose/gpu.yaml)
+COMPOSE_FILES := compose/base.yaml compose/application.yaml compose/etl.yaml compose/observability.yaml \
+	$(if $(GPU),compose/gpu.yaml)
 DC := $(COMPOSE) --env-file $(ENV_FILE) --project-directory compose $(addprefix -f ,$(COMPOSE_FILES))
 # What `make up SCALE=3` sets wins over the env file; exported while empty it would win too.
 ifdef SCALE
@@ -12,6 +12,9 @@ endif
 ifdef GPU
 export GPU
 endif
+# What `make up-observability` starts; a part of it is enough: make up-observability OBSERVABILITY="prometheus grafana"
+OBSERVABILITY ?= prometheus alertmanager alert_webhook grafana node_exporter cadvisor nginx_exporter \
+	elasticsearch elasticsearch_exporter kibana fluent_bit
 CONSOLES ?= 1
 PROFILES := $(if $(filter 1,$(CONSOLES)),--profile consoles)
 
@@ -42,11 +45,11 @@ up-application: network ## stage 3: the service, nginx and the search page: make
 	$(DC) up --detach --wait fashion-search nginx ui
 
 up-observability: network ## stage 4: metrics, dashboards, alerts and logs
-	@test -f compose/observability.yaml || { echo "compose/observability.yaml is not there"; exit 1; }
-	$(DC) --profile observability up --detach --wait
+	$(DC) --profile observability up --detach --wait $(OBSERVABILITY)
+	$(if $(filter kibana,$(OBSERVABILITY)),$(DC) --profile observability up --detach kibana_init)
 
 up: ## all four stages, one after the other
-	@for stage in base etl application $(if $(wildcard compose/observability.yaml),observability); do \
+	@for stage in base etl application observability; do \
 		$(MAKE) --no-print-directory up-$$stage || exit; done
 
 down: ## stop the composed system; its data stays

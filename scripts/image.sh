@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the images: the bento and the service's image from it, the page's and the loader's.
-#   scripts/image.sh [service] [ui] [etl]      all three where none is named
+# Builds the images: the bento and the service's image from it, the page's, the loader's and the alert webhook's.
+#   scripts/image.sh [service] [ui] [etl] [alert-webhook]      all four where none is named
 # BACKEND=docker|podman|buildah  VERSION=tag  GPU=1 (CUDA build of torch)  BAKE_MODEL=hub id (into the image)
 # PYTHON_IMAGE, TORCH_INDEX, TORCH_WHEEL, BUILD_NETWORK: passed to the recipes; so are HTTP_PROXY, HTTPS_PROXY, NO_PROXY.
 # Without BentoML on the host, docker or podman alone do the same: the bento is built in a container.
@@ -84,7 +84,7 @@ build() {
     "$BACKEND" build --file "$recipe" "${options[@]}" "$@" "$context"
 }
 
-other() { build "compose/images/$1.Dockerfile" . PYTHON_IMAGE --tag "fashion-search/$1:$VERSION"; }
+other() { build "$2" . PYTHON_IMAGE --tag "fashion-search/$1:$VERSION"; }
 
 exists() {
     case $BACKEND in
@@ -94,12 +94,13 @@ exists() {
     echo "built $1"
 }
 
-for part in "${@:-service ui etl}"; do
+for part in "${@:-service ui etl alert-webhook}"; do
     for one in $part; do
         case $one in
             service) service ;;
-            ui | etl) other "$one" ;;
-            *) echo "image: there is no image '$one': service, ui or etl" >&2; exit 2 ;;
+            ui | etl) other "$one" "compose/images/$one.Dockerfile" ;;
+            alert-webhook) other "$one" monitoring/alert_webhook/Dockerfile ;;
+            *) echo "image: there is no image '$one': service, ui, etl or alert-webhook" >&2; exit 2 ;;
         esac
     done
 done

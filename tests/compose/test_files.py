@@ -17,7 +17,9 @@ from tests.compose.conftest import COMPOSE, SECRETS
 from tests.stack import ROOT
 
 BIN = Path(sys.executable).parent
-FILES = ("base.yaml", "application.yaml", "etl.yaml")
+FILES = ("base.yaml", "application.yaml", "etl.yaml", "observability.yaml")
+NO_SHELL = {"fluent_bit", "nginx_exporter"}
+"""Their images hold nothing that could ask for their health; Prometheus watches them (TargetDown)."""
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +94,8 @@ def test_only_the_page_and_the_door_are_published(services: dict[str, Any]) -> N
     assert published == {
         ("ui", 8501, "0.0.0.0"), ("nginx", 8080, "0.0.0.0"), ("nginx", 8081, "0.0.0.0"),
         ("minio", 9000, "127.0.0.1"), ("minio", 9001, "127.0.0.1"), ("milvus", 19530, "127.0.0.1"),
-        ("attu", 3000, "127.0.0.1"),
+        ("attu", 3000, "127.0.0.1"), ("grafana", 3000, "127.0.0.1"), ("prometheus", 9090, "127.0.0.1"),
+        ("alertmanager", 9093, "127.0.0.1"), ("kibana", 5601, "127.0.0.1"),
     }  # fmt: skip
 
 
@@ -104,11 +107,11 @@ def test_every_service_is_bounded_and_watched(services: dict[str, Any]) -> None:
         image, _, tag = service["image"].rpartition(":")
         assert image and tag not in ("", "latest"), f"{name}: {service['image']}"
         if service.get("restart") == "unless-stopped":
-            assert "healthcheck" in service, name
+            assert ("healthcheck" in service) != (name in NO_SHELL), name
         for needed in service.get("depends_on", {}).values():
             assert needed["condition"] in ("service_healthy", "service_completed_successfully"), name
     writable = {name for name, service in services.items() if not service.get("read_only")}
-    assert writable == {"milvus", "attu"}
+    assert writable == {"milvus", "attu", "elasticsearch", "kibana"}
 
 
 def test_milvus_asks_for_a_password_and_keeps_its_back_door_shut(services: dict[str, Any]) -> None:
@@ -117,6 +120,22 @@ def test_milvus_asks_for_a_password_and_keeps_its_back_door_shut(services: dict[
     assert [port["target"] for port in milvus["ports"]] == [19530]
     version = [int(part) for part in re.findall(r"\d+", milvus["image"])]
     assert version >= [2, 6, 10]
+
+
+def test_prometheus_asks_services_of_these_names_at_ports_that_they_have(services: dict[str, Any]) -> None:
+    jobs = yaml.safe_load((ROOT / "monitoring/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    asked = [target for job in jobs for each in job.get("static_configs", ()) for target in each["targets"]]
+    asked += [f"{each['names'][0]}:{each['port']}" for job in jobs for each in job.get("dns_sd_configs", ())]
+    assert {target.split(":")[0] for target in asked} - {"localhost"} <= set(services)
+    published = {f"{name}:{port['target']}" for name, service in services.items() for port in service.get("ports", ())}
+    for target in asked:  # where a port is published, it is the program's own
+        name = target.split(":")[0]
+        others = {each for each in published if each.startswith(f"{name}:")}
+        assert not others or target in others or name in ("milvus", "ui"), target
+
+
+def test_kibana_and_elasticsearch_are_of_one_version(services: dict[str, Any]) -> None:
+    assert services["kibana"]["image"].rpartition(":")[2] == services["elasticsearch"]["image"].rpartition(":")[2]
 
 
 def test_no_program_gets_another_ones_secrets(services: dict[str, Any], env_file: Path) -> None:
@@ -128,6 +147,13 @@ def test_no_program_gets_another_ones_secrets(services: dict[str, Any], env_file
         "ETL_MINIO_SECRET_ACCESS_KEY": {"etl", "store_accounts"},
         "MILVUS_MINIO_SECRET_ACCESS_KEY": {"milvus", "store_accounts"},
         "ADMIN_API_KEY": set(),
+        "ELASTIC_PASSWORD": {"elasticsearch", "elasticsearch_init", "kibana_init"},
+        "KIBANA_SYSTEM_PASSWORD": {"kibana", "elasticsearch_init"},
+        "KIBANA_ENCRYPTION_KEY": {"kibana"},
+        "FLUENT_BIT_PASSWORD": {"fluent_bit", "elasticsearch_init"},
+        "GRAFANA_READER_PASSWORD": {"grafana", "elasticsearch_init"},
+        "ELASTICSEARCH_EXPORTER_PASSWORD": {"elasticsearch_exporter", "elasticsearch_init"},
+        "GF_SECURITY_ADMIN_PASSWORD": {"grafana"},
     }
     for secret, expected in holders.items():
         found = {
