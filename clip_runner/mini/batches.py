@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -14,10 +14,14 @@ from clip_runner.mini.claims import Claim, Known
 from clip_runner.mini.lexicon import Lexicon
 from clip_runner.mini.plan import Plan
 
+EVEN = 0.6
+"""How far labels are drawn alike: 0 is each photo alike, 1 each label."""
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Photos by number, the row of activations in which each is seen, claims, and texts of the corpus by number."""
+    """Photos by number, the row of pixels (in the stage `locked`: of outcomes) in which each is seen, claims, and texts
+    of the corpus by number."""
 
     photos: list[int]
     rows: list[int]
@@ -31,14 +35,19 @@ class Batches:
     def __init__(self, known: Sequence[Known], lexicon: Lexicon, captions: Captions, corpus: int, plan: Plan) -> None:
         self._known, self._captions, self._corpus, self._plan = known, captions, corpus, plan
         self._concepts = len(lexicon.concepts)
-        counts = Counter(photo.label for photo in known)
         is_home = [lexicon.labels[photo.label].startswith("home ") for photo in known]
-        self._sides = []
-        for home in (True, False):
-            side = [number for number, here in enumerate(is_home) if here == home]
-            # The inverse root of a label's count: between each photo alike and each label alike.
-            weights = list(accumulate(counts[known[number].label] ** -0.5 for number in side))
-            self._sides.append((side, weights))
+        every = range(len(known))
+        self._sides = [self._weighted(number for number in every if is_home[number] == home) for home in (True, False)]
+        looked = range(min(plan.looked, len(known)))
+        self._looked = [
+            self._weighted(number for number in looked if is_home[number] == home) for home in (True, False)
+        ]
+
+    def _weighted(self, photos: Iterable[int]) -> tuple[list[int], list[float]]:
+        """Photos with their cumulated weights: between each photo alike and each label alike."""
+        side = list(photos)
+        counts = Counter(self._known[number].label for number in side)
+        return side, list(accumulate(counts[self._known[number].label] ** -EVEN for number in side))
 
     def at(self, step: int) -> Batch:
         """The batch of a step; one of the stage `words` has phrases alone."""
@@ -47,15 +56,16 @@ class Batches:
         phrases = draw.sample(range(self._corpus), min(self._corpus, plan.phrases * (4 if alone else 1)))
         if alone:
             return Batch([], [], [], phrases)
-        (home, home_weights), (shop, shop_weights) = self._sides
+        locked = plan.stage(step) == "locked"
+        (home, home_weights), (shop, shop_weights) = self._looked if locked else self._sides
         at_home = round(plan.batch * plan.home) if shop else plan.batch
         photos = draw.choices(home, cum_weights=home_weights, k=at_home) if home else []
         photos += draw.choices(shop, cum_weights=shop_weights, k=plan.batch - len(photos)) if shop else []
-        times = plan.said if plan.stage(step) == "open" else 1
+        times = 1 if locked else plan.said
         claims = [self._captions.of_photo(self._known[photo], draw) for photo in photos * times]
         near = draw.sample(photos, min(len(photos), plan.beside * times))
         claims += [self._captions.beside(self._known[photo], draw) for photo in near]
         concepts = draw.sample(range(self._concepts), min(self._concepts, plan.bank))
         claims += [self._captions.of_concept(concept, draw) for concept in concepts]
-        rows = [photo * plan.views + draw.randrange(plan.views) for photo in photos]
+        rows = photos if locked else [photo * plan.views + draw.randrange(plan.views) for photo in photos]
         return Batch(photos, rows, list(dict.fromkeys(claims)), phrases)

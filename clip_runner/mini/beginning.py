@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from clip_runner.mini import dinov2, tower
-from clip_runner.mini.activations import normalised, photo_pixels, photo_spec
 from clip_runner.mini.archives import Photo, read_photos
 from clip_runner.mini.teachers import DINOV2, MINILM, Sentences
+from clip_runner.mini.views import normalised, photo_pixels, photo_spec
 from clip_runner.mini.words import choose_pieces
 
 SAMPLE = 128

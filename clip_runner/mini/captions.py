@@ -11,8 +11,15 @@ from clip_runner.mini.lexicon import Lexicon
 FRAMES = ("a photo of {}.",) * 5 + ("{}",) * 3 + ("a photo of a {}", "photo of {}", "a picture of {}", "{}, photo")
 """The first is the service's own prompt, so half of the texts are in it."""
 
+ON = ("something {quality} for the {part}", "something to wear on the {part}", "{quality} things for the {part}")
 COLOURED = ("{colour} {word}",) * 4 + ("{word} in {colour}", "{colour} coloured {word}")
-WORN = ("{wearer}'s {thing}", "{wearer} {thing}", "{thing} for {wearer}")
+COLOURED_WORN = (
+    "{colour} {wearer}'s {word}",
+    "{wearer}'s {colour} {word}",
+    "{wearer} {colour} {word}",
+    "{colour} {word} for {wearer}",
+)
+WORN = ("{wearer}'s {word}", "{wearer} {word}", "{word} for {wearer}")
 
 
 class Captions:
@@ -24,32 +31,34 @@ class Captions:
 
     def of_photo(self, photo: Known, draw: random.Random) -> Claim:
         """A text that is true of the photo."""
-        if photo.product != UNKNOWN and draw.random() < 0.3:
+        if photo.product != UNKNOWN and draw.random() < 0.35:
             return Claim(_framed(photo.title, draw), product=photo.product)
         concept = draw.choice(self._of_label[photo.label])
-        says = self._lexicon.concepts[concept].says
-        if says and draw.random() < (0.25 if photo.colour == UNKNOWN else 0.1):
-            return Claim(_framed(draw.choice(says), draw), concept)
-        colour = photo.colour if draw.random() < 0.7 else UNKNOWN
-        wearer = photo.wearer if draw.random() < 0.3 else UNKNOWN
-        return self._named(concept, colour, wearer, draw)
+        if self._lexicon.concepts[concept].says and draw.random() < (0.3 if photo.product == UNKNOWN else 0.1):
+            return Claim(_framed(self._described(concept, draw), draw), concept)
+        colour = photo.colour if draw.random() < 0.65 else UNKNOWN
+        wearer = photo.wearer if draw.random() < 0.35 else UNKNOWN
+        trait = photo.trait if draw.random() < 0.35 else UNKNOWN
+        return self._named(concept, colour, wearer, trait, draw)
 
     def beside(self, photo: Known, draw: random.Random) -> Claim:
-        """A text that is nearly true of the photo: its kind in another colour, or its colour on another kind."""
+        """A text that is nearly true of the photo: its kind in another colour or pattern, or its colour on another
+        kind."""
         concept = draw.choice(self._of_label[photo.label])
-        colours = range(len(self._lexicon.colours))
+        colours, traits = range(len(self._lexicon.colours)), range(len(self._lexicon.traits))
+        if photo.trait != UNKNOWN and draw.random() < 0.25:
+            return self._named(concept, UNKNOWN, UNKNOWN, draw.choice(traits), draw)
         if photo.colour == UNKNOWN or draw.random() < 0.4:
             concept = draw.randrange(len(self._lexicon.concepts))
-            return self._named(concept, photo.colour, UNKNOWN, draw)
+            return self._named(concept, photo.colour, UNKNOWN, UNKNOWN, draw)
         # Most photos have one of the first colours; a rare one would be no temptation.
-        return self._named(concept, draw.choice(colours[:16]), UNKNOWN, draw)
+        return self._named(concept, draw.choice(colours[:16]), UNKNOWN, UNKNOWN, draw)
 
     def of_concept(self, concept: int, draw: random.Random) -> Claim:
         """A name or a description of a kind of thing."""
-        says = self._lexicon.concepts[concept].says
-        if says and draw.random() < 0.3:
-            return Claim(_framed(draw.choice(says), draw), concept)
-        return self._named(concept, UNKNOWN, UNKNOWN, draw)
+        if self._lexicon.concepts[concept].says and draw.random() < 0.4:
+            return Claim(_framed(self._described(concept, draw), draw), concept)
+        return self._named(concept, UNKNOWN, UNKNOWN, UNKNOWN, draw)
 
     def phrase(self, draw: random.Random) -> str:
         """A phrase about clothes that is taken to be true of no photo in particular."""
@@ -66,18 +75,37 @@ class Captions:
         wearer = f"{draw.choice(draw.choice(lexicon.wearer_words))}'s" if draw.random() < 0.15 else ""
         return _framed(" ".join(filter(None, (wearer, *words, word, draw.choice(parts[after]) if after else ""))), draw)
 
+    def _described(self, concept: int, draw: random.Random) -> str:
+        """One of the concept's descriptions, or where on the body it is worn."""
+        described, parts = self._lexicon.concepts[concept], self._lexicon.phrases
+        if described.worn_on and draw.random() < 0.2:
+            quality = draw.choice(parts["qualities"])
+            return draw.choice(ON).format(quality=quality, part=draw.choice(described.worn_on))
+        return draw.choice(described.says)
+
     def _colour(self, draw: random.Random) -> str:
         return draw.choice(draw.choice(self._lexicon.colour_words))
 
-    def _named(self, concept: int, colour: int, wearer: int, draw: random.Random) -> Claim:
-        thing = draw.choice(self._lexicon.concepts[concept].words)
+    def _named(self, concept: int, colour: int, wearer: int, trait: int, draw: random.Random) -> Claim:
+        lexicon = self._lexicon
+        thing = draw.choice(lexicon.concepts[concept].words)
+        if trait != UNKNOWN:
+            said = lexicon.traits[trait]
+            after = said.after and draw.random() < 0.3
+            thing = f"{thing} {draw.choice(said.after)}" if after else f"{draw.choice(said.before)} {thing}"
+        words = {"word": thing}
         if colour != UNKNOWN:
-            words = self._lexicon.colour_words[colour]
-            said = words[0] if draw.random() < 0.6 else draw.choice(words)
-            thing = draw.choice(COLOURED).format(colour=said, word=thing)
+            names = lexicon.colour_words[colour]
+            words["colour"] = names[0] if draw.random() < 0.6 else draw.choice(names)
         if wearer != UNKNOWN:
-            thing = draw.choice(WORN).format(thing=thing, wearer=draw.choice(self._lexicon.wearer_words[wearer]))
-        return Claim(_framed(thing, draw), concept, colour, wearer)
+            words["wearer"] = draw.choice(lexicon.wearer_words[wearer])
+        frames = {
+            (False, False): ("{word}",),
+            (True, False): COLOURED,
+            (False, True): WORN,
+            (True, True): COLOURED_WORN,
+        }[colour != UNKNOWN, wearer != UNKNOWN]
+        return Claim(_framed(draw.choice(frames).format(**words), draw), concept, colour, wearer, trait)
 
 
 def corpus(captions: Captions, titles: Sequence[str], phrases: int, seed: int) -> list[str]:

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_runner.encoder import Encoder
-from clip_runner.mini.activations import photo_pixels
 from clip_runner.mini.archives import Photo, read_manifest, read_photos
 from clip_runner.mini.lexicon import singular, wearer_of
 from clip_runner.mini.selection import usable
+from clip_runner.mini.views import photo_pixels
 from clip_runner.settings import RunnerSettings
 from evaluation.bootstrap import Interval, mean_interval
 from evaluation.metrics import precision_at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,13 @@ PAIRS = (
 """Endings of words that have no singular, or are sold in pairs."""
 
 
+REFINED = {
+    "Polo Tshirts": (("Tshirts",), {"polo"}),
+    "Sleeveless Tops": (("Tops", "Tshirts"), {"tank", "sleeveless", "camisole", "spaghetti", "vest"}),
+}
+"""Kinds that a shop files under a wider type: by the types and a word of the title."""
+
+
 @dataclass(frozen=True)
 class Concept:
     """A kind of thing: `words` take a colour before them, `says` stand alone; `standing` by label, int8 (labels,)."""
@@ -33,6 +40,18 @@ class Concept:
     words: tuple[str, ...]
     says: tuple[str, ...]
     standing: Standing
+    worn_on: tuple[str, ...] = ()
+    """Parts of the body."""
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A pattern or a material: words before a noun, words after it, and words of a title that tell it."""
+
+    name: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    title: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,8 @@ class Lexicon:
     wearers: tuple[str, ...]
     wearer_words: tuple[tuple[str, ...], ...]
     wearer_standing: Standing
+    traits: tuple[Trait, ...]
+    trait_standing: Standing
     phrases: dict[str, tuple[str, ...]]
 
     def of_label(self, label: int) -> list[int]:
@@ -60,9 +81,19 @@ def read_lexicon(labels: Iterable[str], file: Path = FILE) -> Lexicon:
     """The lexicon, for photos with these labels."""
     content = tomllib.loads(file.read_text("utf-8"))
     named = {label for concept in content["concept"].values() for label in (*concept["is"], *concept.get("may", ()))}
-    every = tuple(sorted({*labels, *named}))
+    every = tuple(sorted({*labels, *named, *REFINED}))
+    traits = tuple(
+        Trait(name, tuple(entry["before"]), tuple(entry["after"]), frozenset(entry["title"]))
+        for name, entry in content["trait"].items()
+    )
     concepts = [
-        Concept(name, tuple(entry["words"]), tuple(entry["says"]), _standing(every, entry["is"], entry.get("may", ())))
+        Concept(
+            name,
+            tuple(entry["words"]),
+            tuple(entry["says"]),
+            _standing(every, _with_narrow(entry["is"]) - {*entry.get("may", ())}, entry.get("may", ())),
+            tuple(entry.get("on", ())),
+        )
         for name, entry in content["concept"].items()
     ]
     concepts += [_of_shop_label(every, label, content["concept"]) for label in every if not label.startswith("home ")]
@@ -76,8 +107,19 @@ def read_lexicon(labels: Iterable[str], file: Path = FILE) -> Lexicon:
         wearers=wearers,
         wearer_words=tuple(tuple(words) for words in content["wearers"].values()),
         wearer_standing=_near(wearers, [["kids", "boys", "girls"], *(["unisex", name] for name in wearers)]),
+        traits=traits,
+        trait_standing=_apart([trait.name for trait in traits], content["apart"]["groups"]),
         phrases={name: tuple(words) for name, words in content["phrases"].items()},
     )
+
+
+def refined(label: str, title: str) -> str:
+    """A shop photo's label, or a narrower one of ours where the title says more than the shop's type does."""
+    words = set(re.findall(r"[a-z]+", title.lower()))
+    for narrow, (of, said) in REFINED.items():
+        if label in of and words & said:
+            return narrow
+    return label
 
 
 def wearer_of(title: str, wearers: tuple[str, ...]) -> int:
@@ -87,6 +129,12 @@ def wearer_of(title: str, wearers: tuple[str, ...]) -> int:
             if word in (wearer, f"{wearer}s") or (wearer == "kids" and word in ("kid", "baby", "infant")):
                 return number
     return -1
+
+
+def trait_of(title: str, traits: Iterable[Trait]) -> int:
+    """The first trait that a product's title names, as its number; -1 for none."""
+    words = set(re.findall(r"[a-z]+", title.lower()))
+    return next((number for number, trait in enumerate(traits) if words & trait.title), -1)
 
 
 def singular(label: str) -> str:
@@ -110,12 +158,18 @@ def _of_shop_label(labels: tuple[str, ...], label: str, entries: dict[str, dict[
     together = [
         other
         for entry in entries.values()
-        if label in entry["is"]
+        if label in _with_narrow(entry["is"])
         for other in (*entry["is"], *entry.get("may", ()))
         if other.startswith("home ")
     ]
     words = tuple(dict.fromkeys((label.lower(), singular(label))))
-    return Concept(label, words, (), _standing(labels, [label], together))
+    return Concept(label, words, (), _standing(labels, _with_narrow([label]), together))
+
+
+def _with_narrow(labels: Iterable[str]) -> set[str]:
+    """The labels, and of those that have narrower ones of ours these too."""
+    wide = set(labels)
+    return wide | {narrow for narrow, (of, _) in REFINED.items() if wide.intersection(of)}
 
 
 def _near(names: tuple[str, ...], groups: Iterable[Iterable[str]]) -> Standing:
@@ -123,5 +177,15 @@ def _near(names: tuple[str, ...], groups: Iterable[Iterable[str]]) -> Standing:
     for group in groups:
         places = [names.index(name) for name in group]
         table[np.ix_(places, places)] = UNSURE
+    np.fill_diagonal(table, YES)
+    return table
+
+
+def _apart(names: Sequence[str], groups: Iterable[Iterable[str]]) -> Standing:
+    """Traits of a group exclude each other; others may go together."""
+    table = np.full((len(names), len(names)), UNSURE, np.int8)
+    for group in groups:
+        places = [names.index(name) for name in group]
+        table[np.ix_(places, places)] = NO
     np.fill_diagonal(table, YES)
     return table

@@ -12,18 +12,21 @@ class Plan:
     """The numbers of a run. Steps: `words` on texts alone, `locked` with the vision tower locked, `open` with its last
     blocks open."""
 
-    photos: int = 13_800
+    photos: int = 22_000
     """At most so many photos are trained on."""
 
-    views: int = 1
+    views: int = 4
     """Of each photo: as the service sees it, then parts of it, mirrored or not."""
 
-    frozen: int = 9
+    looked: int = 5_000
+    """So many of them, as the service sees them, are what the stage `locked` looks at."""
+
+    frozen: int = 7
     """Blocks of the vision tower that stay as they are."""
 
-    words: int = 60
-    locked: int = 240
-    open: int = 150
+    words: int = 120
+    locked: int = 150
+    open: int = 450
     batch: int = 128
     said: int = 2
     """Texts of each photo in a step of the stage `open`, where photos are what costs; elsewhere one."""
@@ -37,16 +40,16 @@ class Plan:
     phrases: int = 48
     """Texts a step whose meaning a sentence model teaches."""
 
-    corpus: int = 5_000
+    corpus: int = 12_000
     """Phrases whose meaning is taught; a third as many titles are added."""
 
     home: float = 0.4
     """Share of photos taken at home in a batch."""
 
     text_rate: float = 1e-3
-    vision_rate: float = 2e-4
+    vision_rate: float = 1.5e-4
     layer_decay: float = 0.8
-    average_over: int = 25
+    average_over: int = 60
     """Steps that the moving average of the weights looks back over."""
 
     seed: int = 0
@@ -64,7 +67,7 @@ class Plan:
         before = self.words + self.locked
         if step < before:
             return self.text_rate * ramp(step, before, end=0.2)
-        return self.text_rate * 0.8 * ramp(step - before, self.open)
+        return self.text_rate * 0.8 * held(step - before, self.open)
 
     def vision_rate_at(self, step: int, block: int, blocks: int) -> float:
         """The rate of a vision block: nothing while locked, then warmed up; earlier blocks slower."""
@@ -72,7 +75,11 @@ class Plan:
         if since < 0:
             return 0.0
         decay: float = self.layer_decay ** (blocks - 1 - block)
-        return self.vision_rate * decay * ramp(since, self.open)
+        return self.vision_rate * decay * held(since, self.open)
+
+    def same_but_for_its_length(self, other: dict[str, Any]) -> bool:
+        """Whether a run of the other plan can be gone on with by this one: the stage `open` may be cut or prolonged."""
+        return other | {"open": self.open} == self.as_dict()
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -85,3 +92,10 @@ def ramp(step: int, steps: int, end: float = 0.01) -> float:
         return (step + 1) / warm
     done = (step - warm) / max(1, steps - warm)
     return end + (1 - end) * (1 + math.cos(math.pi * min(1.0, done))) / 2
+
+
+def held(step: int, steps: int, warm: int = 25, end: float = 0.02) -> float:
+    """Up to 1 over `warm` steps, kept, and down in a line over the last third: until there, `steps` can be changed."""
+    up = min(1.0, (step + 1) / min(warm, max(1, steps // 4)))
+    down = (steps - step) / max(1, steps // 3)
+    return min(up, max(end, min(1.0, down)))

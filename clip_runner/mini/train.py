@@ -25,14 +25,18 @@ WORK = Path(".train")
 def train(
     data: Annotated[Path, typer.Argument(help="The folder of the training archives.")],
     teachers: Annotated[Path, typer.Option(help="Unpacked packages of the pretrained parts.")] = WORK / "teachers",
-    work: Annotated[Path, typer.Option(help="Activations and the checkpoint; a run goes on from here.")] = WORK / "run",
+    work: Annotated[Path, typer.Option(help="What is prepared, and the checkpoint; a run goes on from here.")] = WORK
+    / "run",
     out: Annotated[Path, typer.Option(help="Where the finished model goes.")] = WORK / "fashion-clip-mini",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     budget: Annotated[float, typer.Option(help="Steps, as a multiple of what two CPU cores do in an hour.")] = 1.0,
     photos: Annotated[int, typer.Option(help="Train on at most so many photos.")] = Plan.photos,
-    views: Annotated[int, typer.Option(help="Views of each photo; more take more disk (50 kB each).")] = Plan.views,
+    views: Annotated[int, typer.Option(help="Views of each photo; more take more disk (38 kB each).")] = Plan.views,
     frozen: Annotated[int, typer.Option(help="Blocks of the vision tower that stay as they are.")] = Plan.frozen,
     batch: Annotated[int, typer.Option(help="Photos a step.")] = Plan.batch,
+    opened: Annotated[
+        int | None, typer.Option("--open", help="Steps of the last stage; may change as it goes.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = Plan.seed,
     only_begin: Annotated[
         bool,
@@ -41,6 +45,7 @@ def train(
 ) -> None:
     """Train, or go on training, and write the finished model."""
     plan = scaled(Plan(photos=photos, views=views, frozen=frozen, batch=batch, seed=seed), budget)
+    plan = plan if opened is None else replace(plan, open=opened)
     clock = Clock()
     if only_begin:
         gather(data, teachers, work, plan, choose_device(device), clock.note)

@@ -18,8 +18,10 @@ from clip_runner.mini.claims import Known, truth
 from clip_runner.mini.lexicon import Lexicon
 from clip_runner.mini.losses import closeness, contrast, meaning
 from clip_runner.mini.plan import Plan
+from clip_runner.mini.precision import faster
+from clip_runner.mini.views import normalised
 
-CHECKPOINT_EVERY = 25
+CHECKPOINT_EVERY = 20
 MAX_SCALE = 100.0
 TEXT_GROUPS = 3
 """Texts are run in so many groups of like length: padding all to the longest would double the work."""
@@ -29,11 +31,11 @@ TEXT_GROUPS = 3
 class Material:
     """What is trained on."""
 
-    tokens: NDArray[np.float16]
-    """Photos after the frozen blocks, (rows, tokens, width): `views` rows a photo."""
+    pixels: NDArray[np.uint8]
+    """Photos (rows, size, size, 3): `views` rows a photo."""
 
     outcomes: NDArray[np.float32]
-    """What the vision tower makes of them before its last blocks are opened, (rows, width)."""
+    """What the vision tower makes of the first photos before its last blocks are opened, (`looked`, width)."""
 
     known: Sequence[Known]
     lexicon: Lexicon
@@ -96,8 +98,7 @@ class Training:
         plan, batch = self._plan, self._material.batches.at(self.step)
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate(group["block"])
-        with torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
-            losses = self._losses(batch)
+        losses = self._losses(batch)
         total = torch.stack([*losses.values()]).sum()
         self._optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
@@ -120,13 +121,15 @@ class Training:
         material = self._material
         teacher = material.meanings[batch.phrases].to(self._device)
         texts = [claim.text for claim in batch.claims] + [material.corpus[number] for number in batch.phrases]
-        vectors = self._encode(texts)
+        with faster(self._device):
+            vectors = self._encode(texts)
+            photos = self._photos(batch.rows) if batch.photos else None
         claims, phrases = vectors[: len(batch.claims)], vectors[len(batch.claims) :]
         losses = {"meaning": meaning(phrases, teacher, self._head), "closeness": 0.3 * closeness(phrases, teacher)}
-        if batch.photos:
+        if photos is not None:
             right = torch.from_numpy(truth([material.known[n] for n in batch.photos], batch.claims, material.lexicon))
             scale = self.model.logit_scale.exp()
-            losses["contrast"] = contrast(self._photos(batch.rows), claims, scale, right.to(self._device))
+            losses["contrast"] = contrast(photos, claims, scale, right.to(self._device))
         return losses
 
     def _photos(self, rows: Sequence[int]) -> torch.Tensor:
@@ -134,8 +137,9 @@ class Training:
             locked = torch.from_numpy(self._material.outcomes[rows]).to(self._device)
             return tower.projected(self.model, locked)
         order = np.argsort(rows)  # the file is read in its own order
-        read = self._material.tokens[np.array(rows)[order]][np.argsort(order)]
-        tokens = torch.from_numpy(read).to(self._device).float()
+        pixels = normalised(self._material.pixels[np.array(rows)[order]][np.argsort(order)], self._device)
+        with torch.no_grad():
+            tokens = tower.tokens_after(self.model, pixels, self._plan.frozen)
         return tower.projected(self.model, tower.pooled(self.model, tokens, self._plan.frozen))
 
     def _encode(self, texts: Sequence[str]) -> torch.Tensor:
@@ -169,7 +173,7 @@ class Training:
 
     def _resume(self) -> None:
         state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
-        if state["plan"] != self._plan.as_dict():
+        if not self._plan.same_but_for_its_length(state["plan"]):
             raise ValueError(f"{self._checkpoint} is of another plan; give another work folder, or remove it")
         with torch.no_grad():
             for name, value in self._trained.items():

@@ -73,6 +73,26 @@ def test_the_wearer_is_read_from_the_title_and_the_kids_flag(lexicon: Lexicon) -
     assert standing(lexicon, photo("home T-Shirt", kids=True), claim) == NO
 
 
+def test_a_pattern_is_read_from_the_title_and_excludes_others(lexicon: Lexicon) -> None:
+    striped = [trait.name for trait in lexicon.traits].index("striped")
+    claim = Claim("striped tee", concept(lexicon, "t-shirt"), trait=striped)
+    titles = ("Nike Men Red Striped Tshirt", "Nike Men Red Checks Tshirt", "Nike Red Tshirt")
+    assert [standing(lexicon, photo("Tshirts", title=title), claim) for title in titles] == [YES, NO, UNSURE]
+
+
+def test_a_narrower_kind_is_read_from_the_title(lexicon: Lexicon) -> None:
+    polo, tee = photo("Tshirts", title="Nike Men Polo Tshirt"), photo("Tshirts", title="Nike Men Tshirt")
+    claims = [Claim(name, concept(lexicon, name)) for name in ("polo", "t-shirt", "Tshirts")]
+    assert [standing(lexicon, polo, claim) for claim in claims] == [YES, UNSURE, YES]
+    assert [standing(lexicon, tee, claim) for claim in claims] == [UNSURE, YES, YES]
+
+
+def test_a_measured_colour_stands_in_where_none_is_known(lexicon: Lexicon) -> None:
+    photos = [photo("home T-Shirt"), photo("Tshirts", "Blue")]
+    found = know(photos, lexicon, ["red", "red"])
+    assert [lexicon.colours[each.colour] for each in found] == ["red", "blue"]
+
+
 def test_a_title_is_true_of_its_product_alone(lexicon: Lexicon) -> None:
     known = know([photo("Tshirts", title=title) for title in ("A tee", "a  TEE", "B tee")], lexicon)
     assert truth(known, [Claim("a tee", product=known[0].product)], lexicon)[:, 0].tolist() == [YES, YES, NO]

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from clip_runner.encoder import Encoder
-from clip_runner.mini.activations import Activations
-from clip_runner.mini.archives import read_manifest
+from clip_runner.mini.archives import Photo, read_manifest
 from clip_runner.mini.batches import Batches
 from clip_runner.mini.captions import Captions
 from clip_runner.mini.claims import know
+from clip_runner.mini.colours import measure_colours
 from clip_runner.mini.export import export
 from clip_runner.mini.lexicon import read_lexicon
 from clip_runner.mini.plan import Plan
@@ -24,6 +24,7 @@ from clip_runner.mini.prepare import Prepared, prepare
 from clip_runner.mini.selection import label_of, select, usable
 from clip_runner.mini.split import held_out_names
 from clip_runner.mini.training import Training
+from clip_runner.mini.views import Views
 from clip_runner.pixels import decode_pixels
 from clip_runner.settings import RunnerSettings
 from tests.clip_runner.mini.pretrained import write_teachers
@@ -31,7 +32,8 @@ from tests.photos import encoded, picture
 from tests.stack import SAMPLE
 
 PLAN = Plan(
-    photos=16, frozen=11, words=1, locked=2, open=3, batch=8, beside=2, bank=4, phrases=8, corpus=40, seed=7
+    photos=16, views=2, looked=12, frozen=11,
+    words=1, locked=2, open=3, batch=8, beside=2, bank=4, phrases=8, corpus=40, seed=7
 )  # fmt: skip
 LABELS = ("Tshirts", "Shirts", "Casual Shoes", "Watches")
 
@@ -115,17 +117,42 @@ def test_a_checkpoint_of_another_plan_is_refused(prepared: Prepared, tmp_path: P
         Training(start.model, start.tokenizer, start.material, replace(PLAN, text_rate=1.0), tmp_path / "checkpoint.pt")
 
 
-def test_activations_that_were_begun_are_gone_on_with(prepared: Prepared, archives: Path, tmp_path: Path) -> None:
-    photos = usable(read_manifest(archives))[0][:3]
-    vision, steps = prepared.model.vision_model, list[int]()
-    begun = Activations(tmp_path / "photos.npy", photos, 2, 1, (65, 384))
-    begun.fill(archives, vision, 112, steps.append)
+def test_a_run_can_be_prolonged(prepared: Prepared, tmp_path: Path) -> None:
+    start = fresh(prepared)
+    trained(start, tmp_path / "checkpoint.pt", until=4)
+    longer = Training(start.model, start.tokenizer, start.material, replace(PLAN, open=9), tmp_path / "checkpoint.pt")
+    assert longer.step == 4
+
+
+def test_views_that_were_begun_are_gone_on_with(archives: Path, tmp_path: Path) -> None:
+    photos, steps = usable(read_manifest(archives))[0][:3], list[int]()
+    begun = Views(tmp_path / "photos.npy", photos, 2, 112)
+    begun.fill(archives, steps.append)
     assert steps == [6]
     assert not np.array_equal(begun.values[0], begun.values[1]), "two views"
-    again = Activations(tmp_path / "photos.npy", photos, 2, 1, (65, 384))
-    again.fill(archives, vision, 112, steps.append)
-    assert steps == [6], "nothing is computed twice"
-    assert Activations(tmp_path / "photos.npy", photos, 2, 3, (65, 384)).done == 0, "of other blocks"
+    first = begun.values.copy()
+    (tmp_path / "photos.done").write_text("4")
+    begun.values[4:] = 0
+    again = Views(tmp_path / "photos.npy", photos, 2, 112)
+    again.fill(archives, steps.append)
+    assert steps == [6, 6]
+    assert np.array_equal(again.values, first), "the same views, of the photo that was missing alone"
+    assert Views(tmp_path / "photos.npy", photos, 3, 112).done == 0, "of other views"
+
+
+def test_colours_are_measured_where_none_is_known() -> None:
+    paint = {"Red": (200, 20, 30), "Blue": (40, 70, 200), "Green": (40, 140, 60)}
+    photos, pixels = [], []
+    for number in range(60):
+        colour = [*paint][number % 3]
+        known = number < 51
+        photos.append(Photo("shop224" if known else "cc0", f"{number}", "Tshirts", colour if known else "", "", False))
+        dimmed = np.array(paint[colour]) * (1 - number % 5 / 20)
+        pixels.append(np.full((112, 112, 3), 235, np.uint8))
+        pixels[-1][15:100, 20:92] = dimmed
+    found = measure_colours(photos, np.stack(pixels), 0)
+    assert found[:51].tolist() == [""] * 51
+    assert found[51:].tolist() == ["red", "blue", "green"] * 3
 
 
 def test_with_its_beginning_a_run_needs_no_pretrained_parts(prepared: Prepared, archives: Path, work: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the frozen blocks of the vision tower make of each photo, computed once and kept in a file.
+"""Photos at training size, each in several views, made once and kept in a file.
 
 The file grows photo by photo in the order asked for; a run that was ended goes on where it stopped.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from clip_runner.mini.archives import Photo, read_photos
 from clip_runner.mini.dinov2 import MEAN, STD
@@ -23,7 +23,8 @@ from clip_runner.pixels import PixelSpec, decode_pixels
 SQUEEZED = "shop224"
 """The archive whose 3:4 photos were squeezed to a square."""
 
-BATCH = 64
+BATCH = 256
+THREADS = 2
 
 Pixels = NDArray[np.uint8]
 
@@ -34,8 +35,8 @@ def photo_spec(size: int) -> PixelSpec:
 
 
 def photo_pixels(photo: Photo, content: bytes, spec: PixelSpec, view: int = 0) -> Pixels:
-    """The photo as the service would prepare it, in its own proportions; as `view` 1 and on, a part of it, mirrored or
-    not, the same whenever it is asked for."""
+    """The photo as the service would prepare it, in its own proportions; as `view` 1 and on, a part of it in another
+    light, mirrored or not, the same whenever it is asked for."""
     if photo.archive == SQUEEZED or view > 0:
         image = Image.open(io.BytesIO(content)).convert("RGB")
         if photo.archive == SQUEEZED:
@@ -47,12 +48,15 @@ def photo_pixels(photo: Photo, content: bytes, spec: PixelSpec, view: int = 0) -
 
 
 def _seen(image: Image.Image, draw: random.Random | None) -> Image.Image:
-    """The whole picture; with a generator, four fifths of each side or more, half of the time mirrored."""
+    """The whole picture; with a generator, seven tenths of each side or more, brighter or darker, with more or less
+    contrast, half of the time mirrored. The hue stays: colours are to be learnt."""
     if draw is None:
         return image
-    width, height = (round(side * draw.uniform(0.8, 1)) for side in image.size)
+    width, height = (round(side * draw.uniform(0.7, 1)) for side in image.size)
     left, top = draw.randint(0, image.width - width), draw.randint(0, image.height - height)
     part = image.crop((left, top, left + width, top + height))
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast):
+        part = enhance(part).enhance(draw.uniform(0.85, 1.15))
     return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if draw.random() < 0.5 else part
 
 
@@ -63,28 +67,20 @@ def normalised(pixels: Pixels, device: torch.device) -> torch.Tensor:
     return (values - mean) / std
 
 
-def frozen_tokens(vision: Any, pixel_values: torch.Tensor, depth: int) -> torch.Tensor:
-    """Tokens after the first `depth` blocks of a CLIPVisionModel, (n, tokens, width)."""
-    hidden = vision.pre_layrnorm(vision.embeddings(pixel_values))
-    for block in vision.encoder.layers[:depth]:
-        hidden = block(hidden, attention_mask=None)
-    return torch.as_tensor(hidden)
-
-
-class Activations:
-    """Tokens of photos after the frozen blocks, float16 (photos * views, tokens, width), in a file of its own.
+class Views:
+    """Photos as uint8 (photos * views, size, size, 3), in a file of its own.
 
     The views of the photo with number n have the numbers n * views and on.
     """
 
-    def __init__(self, file: Path, photos: Sequence[Photo], views: int, depth: int, shape: tuple[int, int]) -> None:
-        self._photos, self._views, self._depth = list(photos), views, depth
+    def __init__(self, file: Path, photos: Sequence[Photo], views: int, size: int) -> None:
+        self._photos, self._views, self._size = list(photos), views, size
         self._done_file, key_file = file.with_suffix(".done"), file.with_suffix(".key")
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.key = "\n".join([f"{views} views, {depth} blocks", *(photo.name for photo in photos)])
+        self.key = "\n".join([f"{views} views of {size} pixels", *(photo.name for photo in photos)])
         if not key_file.exists() or key_file.read_text("utf-8") != self.key:
             self._done_file.unlink(missing_ok=True)
-            np.lib.format.open_memmap(file, "w+", np.float16, (len(photos) * views, *shape)).flush()
+            np.lib.format.open_memmap(file, "w+", np.uint8, (len(photos) * views, size, size, 3)).flush()
             key_file.write_text(self.key, "utf-8")
         self.values = np.lib.format.open_memmap(file, "r+")
 
@@ -93,21 +89,18 @@ class Activations:
         """How many rows, from the first, are there."""
         return int(self._done_file.read_text()) if self._done_file.exists() else 0
 
-    def fill(self, data: Path, vision: Any, size: int, step: Callable[[int], None]) -> None:
-        """Compute what is missing; `step` is given the number of rows done after each batch."""
-        device = next(vision.parameters()).device
-        spec = photo_spec(size)
+    def fill(self, data: Path, step: Callable[[int], None]) -> None:
+        """Make what is missing; `step` is given the number of rows done after each batch."""
+        spec = photo_spec(self._size)
         done = self.done
-        missing = self._photos[done // self._views :]
-        batch: list[Pixels] = []
-        for photo, content in read_photos(data, missing):
-            batch += [photo_pixels(photo, content, spec, view) for view in range(self._views)]
-            if len(batch) >= BATCH or photo is missing[-1]:
-                with torch.inference_mode():
-                    tokens = frozen_tokens(vision, normalised(np.stack(batch), device), self._depth)
-                self.values[done : done + len(batch)] = tokens.half().cpu().numpy()
+        missing = list(read_photos(data, self._photos[done // self._views :])) if done < len(self.values) else []
+        with ThreadPoolExecutor(THREADS) as pool:
+            for start in range(0, len(missing), BATCH):
+                part = missing[start : start + BATCH]
+                asked = [(photo, content, spec, view) for photo, content in part for view in range(self._views)]
+                made = np.stack(list(pool.map(lambda each: photo_pixels(*each), asked)))
+                self.values[done : done + len(made)] = made
                 self.values.flush()
-                done += len(batch)
+                done += len(made)
                 self._done_file.write_text(str(done))
-                batch = []
                 step(done)
