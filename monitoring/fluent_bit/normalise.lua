@@ -37,6 +37,7 @@ end
 -- The pairs of `key=value key="two words"`, or nil where the text is anything else.
 local function pairs_of(text)
     local found, at = {}, 1
+    if text == "" then return nil end
     while at <= #text do
         local _, stop, key, value = text:find('^([%w_]+)=([^%s"=|]+)', at)
         if not key then
@@ -59,8 +60,13 @@ end
 
 -- Takes "message | key=value ..." apart. Only the text format has these; JSON brings fields as fields.
 local function split_pairs(record)
-    local from, _, tail = record.message:find(" | ([^|]*)$")
-    local found = tail and tail ~= "" and pairs_of(tail)
+    local found
+    local from, stop = record.message:find(" | ", 1, true)
+    while from do
+        found = pairs_of(record.message:sub(stop + 1))
+        if found then break end
+        from, stop = record.message:find(" | ", stop, true)
+    end
     if not found then return end
     record.message = record.message:sub(1, from - 1)
     for key, value in pairs(found) do
