@@ -20,9 +20,9 @@ PROFILES := $(if $(filter 1,$(CONSOLES)),--profile consoles)
 
 .PHONY: image secrets network up up-base up-etl up-application up-observability down clean compose-proof image-proof
 
-# Without Python 3.11 here the bento is built in a container.
-image: $(if $(shell command -v $(PYTHON)),$(VENV)/.local) ## build the bento and the images: make image [BACKEND=podman] [GPU=1] [BAKE_MODEL=hub id]
-	@BACKEND=$(BACKEND) scripts/image.sh $(IMAGES)
+# Without a virtual environment the bento is built in a container; buildah alone cannot run one.
+image: $(if $(filter buildah,$(BACKEND))$(wildcard $(BIN)/bentoml),$(VENV)/.local) ## build the bento and the images: make image [BACKEND=podman] [GPU=1] [BAKE_MODEL=hub id]
+	@BIN=$(BIN) BACKEND=$(BACKEND) scripts/image.sh $(IMAGES)
 
 secrets: ## write strong secrets into compose/.env where they are missing
 	@compose/secrets.sh $(ENV_FILE)

@@ -3,7 +3,7 @@
 #   scripts/image.sh [service] [ui] [etl] [alert-webhook]      all four where none is named
 # BACKEND=docker|podman|buildah  VERSION=tag  GPU=1 (CUDA build of torch)  BAKE_MODEL=hub id (into the image)
 # PYTHON_IMAGE, TORCH_INDEX, TORCH_WHEEL, BUILD_NETWORK: passed to the recipes; so are HTTP_PROXY, HTTPS_PROXY, NO_PROXY.
-# Without BentoML on the host, docker or podman alone do the same: the bento is built in a container.
+# Without a virtual environment docker or podman alone do the same: the bento is built in a container.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 BACKEND=${BACKEND:-docker}
@@ -57,7 +57,7 @@ with_bentoml() {
 # `bentoml build` in the first stage of the recipe, on what a tar brings in; the bento comes back as a tar. It holds the
 # recipe, and what is built from it is what `bentoml containerize` builds.
 in_a_container() {
-    [ "$BACKEND" != buildah ] || { echo "image: with buildah, make the virtual environment first (it needs Python 3.11)" >&2; exit 1; }
+    [ "$BACKEND" != buildah ] || { echo "image: buildah runs no container; it needs $BIN/bentoml, which make image BACKEND=buildah installs" >&2; exit 1; }
     local context=build/in-a-container/context bento=build/in-a-container/bento
     rm -rf build/in-a-container
     mkdir -p "$context/src" "$bento"

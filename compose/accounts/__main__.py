@@ -23,7 +23,12 @@ def main(arguments: list[str]) -> None:
             make_milvus_accounts(from_environment(MilvusAccounts))
         else:
             sys.exit("accounts: say store or milvus")
-    except (MinioException, MilvusException, OSError) as error:
+    except (
+        MinioException,
+        MilvusException,
+        OSError,
+        ValueError,
+    ) as error:  # ValueError: a bucket that cannot be named so
         sys.exit(f"accounts: {arguments[0]} refuses: {error}")
     logger.info("the accounts of {} are as they should be", arguments[0])
 

@@ -27,3 +27,14 @@ def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text((COMPOSE / ".env.example").read_text())
     subprocess.run([COMPOSE / "secrets.sh", path], check=True, capture_output=True)
     return path
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """Docker Compose's program."""
+    found = subprocess.run(
+        [ROOT / "scripts/compose-program.sh"], capture_output=True, text=True, check=False, timeout=120
+    )
+    if found.returncode:
+        pytest.skip(f"Docker Compose is not to be had: {found.stderr.strip()}")
+    return found.stdout.strip()

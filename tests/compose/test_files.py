@@ -22,17 +22,6 @@ NO_SHELL = {"fluent_bit", "nginx_exporter"}
 """Their images hold nothing that could ask for their health; Prometheus watches them (TargetDown)."""
 
 
-@pytest.fixture(scope="session")
-def program() -> str:
-    """Docker Compose's program."""
-    found = subprocess.run(
-        [ROOT / "scripts/compose-program.sh"], capture_output=True, text=True, check=False, timeout=120
-    )
-    if found.returncode:
-        pytest.skip(f"Docker Compose is not to be had: {found.stderr.strip()}")
-    return found.stdout.strip()
-
-
 def config(
     program: str, env_file: Path, *files: str, options: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:

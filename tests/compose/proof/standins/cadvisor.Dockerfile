@@ -1,0 +1,6 @@
+# Stands in for cAdvisor's own image: that of Debian 11 (0.38 instead of 0.52), the last release that has it.
+FROM python:3.11-slim
+RUN echo 'deb http://deb.debian.org/debian bullseye main' >/etc/apt/sources.list.d/bullseye.list \
+    && apt-get update -qq && apt-get install -y -qq --no-install-recommends wget && apt-get download -qq cadvisor/bullseye \
+    && dpkg -x cadvisor_*.deb / && rm -rf cadvisor_*.deb /var/lib/apt/lists/*
+ENTRYPOINT ["/usr/bin/cadvisor", "--listen_ip=0.0.0.0"]
