@@ -40,7 +40,9 @@ service() {
 }
 
 with_bentoml() {
-    export BENTOML_DO_NOT_TRACK=True BENTOML_HOME=${BENTOML_HOME:-$PWD/build/bentoml}
+    export BENTOML_DO_NOT_TRACK=True
+    # Of the bentos that are built here one stays, the last.
+    [ -n "${BENTOML_HOME:-}" ] || { export BENTOML_HOME=$PWD/build/bentoml; rm -rf "$BENTOML_HOME"; }
     mkdir -p "$BENTOML_HOME"
     "$BIN/bentoml" build --version "$BENTO_VERSION" >/dev/null
     local options=() argument
