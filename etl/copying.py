@@ -36,7 +36,7 @@ def download(job: Job, source: str, target: Path | None) -> tuple[Path, DeadLett
         return job.opening().fetched(source, name), None
     if target is None:
         raise EtlError("--to FOLDER is needed: where the photos shall lie")
-    dead = DeadLetters(job.state.dead_letters(name))
+    dead = DeadLetters(job.state.not_downloaded(name))
     dead.begin()
     with closing(job.opening().dataset(source)) as dataset, job.progress.begin(name, len(dataset)):
         _copy(job, dataset, target, dead)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from catalog.item import Scalar
+from catalog.item import TEXT_FIELDS, Scalar
 from etl.columns import ColumnMap, fields_of
 from etl.errors import RecordError
-from etl.sources.table import Row, Table
+from etl.sources.table import CsvTable, Row, Table
 from etl.sources.tree import Photo, Tree, inside
 from etl.sources.web import WebSession, is_url, path_of_url
 
@@ -74,6 +74,9 @@ class Dataset:
         self._file_column = columns.photo_column(names)
         self._id_column = columns.key_column(names)
         self._targets = columns.targets(names, leave_out={self._file_column, self._id_column or ""})
+        if isinstance(table, CsvTable):
+            texts = {column for column, target in self._targets.items() if target in TEXT_FIELDS}
+            table.keep_text({self._file_column, self._id_column or "", *texts})
 
     def __len__(self) -> int:
         return self._table.count if self._table else sum(1 for _ in self._tree.paths())
@@ -101,7 +104,7 @@ class Dataset:
                 mark, read = self._tree.mark(key), self._from_tree(key)
         except (RecordError, ValueError) as error:
             problem = error if isinstance(error, RecordError) else RecordError("invalid_url", f"{path}: {error}")
-            return Record(str(given or ""), path, self.name, fields, problem=problem)
+            return Record(self._prefix + str(given) if given else "", path, self.name, fields, problem=problem)
         id = str(given) if given is not None else without_ending(key)
         return Record(self._prefix + id if id else "", path, self.name, fields, mark, read)
 

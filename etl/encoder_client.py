@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -54,6 +55,9 @@ class EncoderClient:
         self._url = url
         self._patience = patience
         self._session = requests.Session()
+        # The service is a neighbour: no proxy is asked for it, and no .netrc replaces its key.
+        self._session.trust_env = False
+        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
         self._session.mount("http", HTTPAdapter(pool_maxsize=connections))
         if api_key:
             self._session.headers["Authorization"] = f"Bearer {api_key}"

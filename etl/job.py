@@ -48,6 +48,7 @@ class Job:
     def __enter__(self) -> Job:
         self._exit.callback(self.vectors.close)
         self._exit.callback(self.encoder.close)
+        self._exit.callback(self.progress.close)
         return self
 
     def __exit__(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,10 +46,15 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="ETL_YES", help="Do not
 
 
 class _RunIsDefault(TyperGroup):
-    """`python -m etl SOURCE` is `python -m etl run SOURCE`."""
+    """`python -m etl SOURCE` is `python -m etl run SOURCE`, and so is `python -m etl` where ETL_SOURCE is set."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args and os.environ.get("ETL_SOURCE"):
+            args = ["run"]
         if args and args[0] not in self.commands and args[0] != "--help":
+            close = difflib.get_close_matches(args[0], self.commands, n=1)
+            if close and not Path(args[0]).exists():
+                ctx.fail(f"there is neither a command nor a source {args[0]!r}; did you mean {close[0]!r}?")
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -137,7 +144,7 @@ def status(
                 "searched": report.searched,
                 "not_found": report.not_found,
             }
-        typer.echo(json.dumps(found, indent=2) if as_json else _described(found))
+        typer.echo(json.dumps(found, indent=2) if as_json else _described(found, job.state.folder))
         for trouble in troubles:
             typer.echo(f"etl: {trouble}", err=True)
         if troubles:
@@ -173,8 +180,11 @@ def delete(
         items = (
             deletion.by_id(id) if id else deletion.by_source(source) if source else deletion.by_filter(_filters(filter))
         )
-        _confirm(yes, f"Remove {len(items)} items and their photos?")
-        deletion.remove(items)
+        if items:
+            _confirm(yes, f"Remove {len(items)} items and their photos?")
+            deletion.remove(items)
+        if source:
+            job.state.forget(source)
         typer.echo(f"{len(items)} removed")
 
 
@@ -216,7 +226,10 @@ def _job(settings: Settings) -> Iterator[Job]:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         made = settings()
-        configure_logs("etl", from_environment(LogSettings), [made.etl_api_key.get_secret_value()])
+        logs = from_environment(LogSettings)
+        if "log_format" not in logs.model_fields_set:
+            logs = logs.model_copy(update={"log_format": "text"})  # a command is read by a person, if by anybody
+        configure_logs("etl", logs, [made.etl_api_key.get_secret_value()])
         with Job(made) as job:
             yield job
     except (EtlError, CatalogError) as error:
@@ -265,19 +278,21 @@ def _confirm(yes: bool, question: str) -> None:
         raise typer.Exit(GAVE_UP)
 
 
-def _described(found: dict[str, Any]) -> str:
+def _described(found: dict[str, Any], folder: Path) -> str:
     """A status for people."""
     lines = ["collections:"] if found["collections"] else ["nothing has been loaded yet"]
     for one in found["collections"]:
         mark = "searched" if one["searched"] else "not searched"
         lines.append(f"  {one['name']}  {one['items']} items, {one['model']}, {mark}")
-    if found["sources"]:
+    if found["sources"] or found["loaded_elsewhere"]:
         lines.append("sources:")
     for one in found["sources"]:
         state = "interrupted; run it again" if one["interrupted"] else f"last loaded {one['ended']}"
         lines.append(f"  {one['name']}  {one['items']} items, {state}, from {one['address']}")
         if one["failed"]:
             lines.append("    failed: " + ", ".join(f"{count} {code}" for code, count in one["failed"].items()))
+    for name, count in found["loaded_elsewhere"].items():
+        lines.append(f"  {name}  {count} items, not loaded from {folder}")
     if checked := found.get("verified"):
         lines.append(
             f"verified: {checked['items']} items, {len(checked['missing_photos'])} without a photo, "

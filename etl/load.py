@@ -18,6 +18,7 @@ from etl.dead_letters import DeadLetters
 from etl.encoder_client import EncoderModel
 from etl.errors import EtlError
 from etl.job import Job, described
+from etl.opening import located
 from etl.pipeline import ETL
 from etl.removal import remove_items
 from etl.settings import SOURCE_SETTINGS
@@ -32,7 +33,11 @@ def run(job: Job, source: str) -> DeadLetters:
         dead = DeadLetters(job.state.dead_letters(dataset.name))
         with closing(Checkpoint(job.state.checkpoint(dataset.name))) as checkpoint:
             settings = job.settings.model_dump(include=set(SOURCE_SETTINGS))
-            checkpoint.note("source", {"address": source, "settings": described(settings)})
+            if photos := settings["etl_photos"]:
+                settings["etl_photos"] = located(photos)
+            if mapping := settings["etl_mapping"]:
+                settings["etl_mapping"] = located(str(mapping))
+            checkpoint.note("source", {"address": located(source), "settings": described(settings)})
             with job.progress.begin(dataset.name, len(dataset)):
                 _Loading(job, dataset, checkpoint, dead).whole(prune=job.settings.etl_prune)
     return dead
@@ -40,6 +45,10 @@ def run(job: Job, source: str) -> DeadLetters:
 
 def retry(job: Job, name: str) -> DeadLetters:
     """Load again what failed in the last load of a source; returns what fails still."""
+    if name not in job.state.sources():
+        raise EtlError(
+            f"nothing is known of a source {name!r} in {job.state.folder}; `python -m etl status` lists them"
+        )
     dead = DeadLetters(job.state.dead_letters(name))
     letters = dead.letters()
     wanted = {(letter.id, letter.path) for letter in letters}
@@ -67,8 +76,11 @@ class _Loading:
         job = self._job
         model = job.encoder.model()
         collection, publish = self._begin(model)
-        self._etl().run(self._dataset, collection, model)
-        if prune:
+        etl = self._etl()
+        etl.run(self._dataset, collection, model)
+        if prune and etl.unnamed:
+            job.progress.say(f"{etl.unnamed} rows cannot be read and may be about any item: nothing is removed")
+        elif prune:
             self._prune(collection)
         self._end(collection, publish=publish)
 

@@ -16,7 +16,7 @@ from etl.sources.download import Download, Progress
 from etl.sources.folder import FolderTree
 from etl.sources.s3 import S3Tree
 from etl.sources.table import NAMES, Table, is_table, open_table
-from etl.sources.tree import Tree
+from etl.sources.tree import PHOTO_ENDINGS, Tree
 from etl.sources.web import WebSession, WebTree, is_public, is_url
 from etl.state import State
 from etl.waiting import Patience
@@ -57,12 +57,12 @@ class Opening:
                 if is_url(source)
                 else FolderTree(file.absolute().parent, most=self._most)
             )
-            return self._made(name, beside, open_table(file.name, lambda: file.open("rb")), beside)
+            return self._made(source, name, beside, open_table(file.name, lambda: file.open("rb")), beside)
         if photos:
             raise EtlError("--photos goes with a table as the source")
         tree = self._tree(source, name)
         table = next((name for name in NAMES if tree.exists(name)), None)
-        return self._made(name, tree, open_table(table, _opener(tree, table)) if table else None, tree)
+        return self._made(source, name, tree, open_table(table, _opener(tree, table)) if table else None, tree)
 
     def fetched(self, url: str, name: str) -> Path:
         """A file from the web, in the state folder."""
@@ -81,10 +81,13 @@ class Opening:
             raise EtlError("--sha256 is for files from the web")
         return open_archive(path, name, most=self._most, unpacked=self._state.unpacked(name))
 
-    def _made(self, name: str, tree: Tree, table: Table | None, beside: Tree) -> Dataset:
+    def _made(self, source: str, name: str, tree: Tree, table: Table | None, beside: Tree) -> Dataset:
         settings = self._settings
         if table is not None and not table.count:
             raise EtlError("the table has no rows")
+        if table is None and next(tree.paths(), None) is None:
+            endings = ", ".join(sorted(PHOTO_ENDINGS))
+            raise EtlError(f"{source}: there are no photos in it ({endings}), and no table ({', '.join(NAMES)})")
         columns = self._mapping(beside).changed(
             settings.etl_map, file_column=settings.etl_file_column, id_column=settings.etl_id_column
         )
@@ -100,6 +103,11 @@ class Opening:
         except (OSError, UnicodeDecodeError, RecordError) as error:
             raise EtlError(f"the column mapping cannot be read: {error}") from error
         return ColumnMap()
+
+
+def located(source: str) -> str:
+    """A source's address as it can be used from any working directory."""
+    return source if is_url(source) or source.startswith("s3://") else str(Path(source).absolute())
 
 
 def name_of(source: str) -> str:

@@ -113,6 +113,9 @@ class ETL:
         self._leftovers = parts.leftovers
         self._checkpoint = checkpoint
         self._dead = dead
+        self.unnamed = 0
+        """Rows so broken that nobody can tell which items they are about."""
+        self._broken: list[str] = []
         self._flow = flow = Flow(stop)
         # Photos that are read and not stored yet: those being encoded, and two batches more.
         self._budget = Budget(limits.batch_bytes * (limits.in_flight + 2), flow.stop)
@@ -161,6 +164,8 @@ class ETL:
                 listed = list(self._changed(chunk, collection, try_again))
             for one in listed:
                 self._to_read.put(one)
+        # Their rows are there, however broken: their items have not left the source.
+        self._checkpoint.see(self._broken)
 
     def _changed(self, records: Sequence[Record], collection: Collection, try_again: bool) -> Iterator[_Listed]:
         records = list(self._possible(records))
@@ -200,6 +205,10 @@ class ETL:
         for record in records:
             if problem := problem_of(record):
                 self._fail(record, problem)
+                if record.id:
+                    self._broken.append(record.id)
+                else:
+                    self.unnamed += 1
             else:
                 sound.append(record)
         for record, seen in zip(sound, self._checkpoint.see([record.id for record in sound]), strict=True):

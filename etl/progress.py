@@ -29,6 +29,8 @@ class LoadProgress:
         self._started = time.monotonic()
         self.counts: Counter[str] = Counter()
         self.bytes = 0
+        self._fetch: tuple[float, int] | None = None
+        self._told = 0.0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -79,8 +81,23 @@ class LoadProgress:
             self._bar.update(self._task, completed=self.done, rate=self._rate())
 
     def fetched(self, there: int, total: int | None) -> None:
-        """Show how far a download is."""
-        self._bar.update(self._task, description="downloading", completed=there, total=total)
+        """Show how far a download is, in bytes; it may come before `begin`."""
+        now = time.monotonic()
+        if self._fetch is None:
+            self._fetch = (now, there)
+            self._told = now
+            self._bar.start()
+        began, at_first = self._fetch
+        rate = f"{(there - at_first) / max(now - began, 1e-3) / 1e6:.1f} MB/s"
+        self._bar.update(self._task, description="downloading", completed=there, total=total, rate=rate)
+        if self._bar.disable and now - self._told >= LINE_EVERY:
+            self._told = now
+            of = f" of {total / 1e6:,.0f} MB ({there / total:.0%})" if total else " MB"
+            logger.info(f"downloading: {there / 1e6:,.0f}{of}, {rate}")
+
+    def close(self) -> None:
+        """Give the terminal back, whatever was going on."""
+        self._bar.stop()
 
     def say(self, text: str) -> None:
         """Tell something at once."""
@@ -93,12 +110,15 @@ class LoadProgress:
         """One line on the whole load."""
         seconds = time.monotonic() - self._started
         parts = [f"{self.counts[outcome]} {outcome}" for outcome in OUTCOMES if self.counts[outcome]]
-        return f"{self._name}: {', '.join(parts) or 'nothing to do'} in {seconds:.1f} s ({self._rate()})"
+        return f"{self._name}: {', '.join(parts) or 'nothing to do'} in {seconds:.1f} s ({self._speed()})"
+
+    def _speed(self) -> str:
+        seconds = max(time.monotonic() - self._started, 1e-3)
+        return f"{self.done / seconds:.1f} photos/s, {self.bytes / seconds / 1e6:.1f} MB/s"
 
     def _rate(self) -> str:
-        seconds = max(time.monotonic() - self._started, 1e-3)
-        rate = f"{self.done / seconds:.1f} photos/s, {self.bytes / seconds / 1e6:.1f} MB/s"
-        return rate + "".join(f", {self.counts[name]} {name}" for name in ("unchanged", "failed") if self.counts[name])
+        counts = (f", {self.counts[name]} {name}" for name in ("unchanged", "failed") if self.counts[name])
+        return self._speed() + "".join(counts)
 
     def _lines(self) -> None:
         """A line every ten seconds, also while nothing moves."""

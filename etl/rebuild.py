@@ -100,7 +100,19 @@ def rebuild(job: Job) -> Rebuilt:
         raise EtlError(f"{new.name} is not whole: {troubles[0]}; {old.name} is searched as before")
     save_facets(job, new)
     job.patience.call("milvus", job.vectors.publish, new)
+    _take_along(job, old, new)
     return Rebuilt(old, new, count)
+
+
+def _take_along(job: Job, old: Collection, new: Collection) -> None:
+    """What was known of the old collection's items is true of the new one's: the next load passes them over too.
+
+    Items that could not be encoded are not there; a load that misses some compares all.
+    """
+    for source in job.state.sources():
+        with closing(Checkpoint(job.state.checkpoint(source))) as checkpoint:
+            if checkpoint.fact("collection") == old.name:
+                checkpoint.note("collection", new.name)
 
 
 def switch(job: Job, name: str) -> Collection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,10 @@ class State:
     def dead_letters(self, source: str) -> Path:
         return self._of(source, ".failed.jsonl")
 
+    def not_downloaded(self, source: str) -> Path:
+        """The dead letters of `download`, which a load's are not to be mixed with."""
+        return self._of(source, "%download.failed.jsonl")  # no name is escaped to one that ends so
+
     def unpacked(self, source: str) -> Path:
         return self.folder / "unpacked" / f"{_escaped(source)}.tar"
 
@@ -49,6 +54,15 @@ class State:
         """The names of all sources that were loaded from here."""
         names = (file.name.removesuffix(".checkpoint") for file in self.folder.glob("*.checkpoint"))
         return sorted(unquote(name) for name in names if name != _REBUILD)
+
+    def forget(self, source: str) -> None:
+        """Remove all that is known and kept of a source."""
+        files = [self.dead_letters(source), self.not_downloaded(source), self.unpacked(source)]
+        files += [self.checkpoint(source).with_name(self.checkpoint(source).name + end) for end in ("-wal", "-shm", "")]
+        files += [self.unpacked(source).with_suffix(".json")]
+        for file in files:
+            file.unlink(missing_ok=True)
+        shutil.rmtree(self.downloads(source), ignore_errors=True)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

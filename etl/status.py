@@ -5,13 +5,17 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
+from catalog.facets import Facets
 from etl.checkpoint import Checkpoint
 from etl.dead_letters import DeadLetters
 from etl.job import Job
 
 
 def status(job: Job) -> dict[str, Any]:
-    """The collections, the one that is searched, and each source that was loaded from this state folder."""
+    """The collections, the one that is searched, and each source that was loaded from this state folder.
+
+    Sources that were loaded from another one are those that the facets of the last load tell of.
+    """
     call, vectors = job.patience.call, job.vectors
     current = call("milvus", vectors.current)
     collections = []
@@ -29,9 +33,11 @@ def status(job: Job) -> dict[str, Any]:
             )
     sources = [_source(job, name) for name in job.state.sources()]
     for source in sources:
-        here = current is not None and source["collection"] == current.name
-        source["items"] = call("milvus", vectors.count, current, source=source["name"]) if here and current else 0
-    return {"collections": collections, "sources": sources}
+        source["items"] = call("milvus", vectors.count, current, source=source["name"]) if current else 0
+    known = {source["name"] for source in sources}
+    facets: Facets = call("milvus", vectors.facets, current) if current else Facets()
+    elsewhere = {str(name): count for name, count in facets.fields.get("source", []) if name not in known}
+    return {"collections": collections, "sources": sources, "loaded_elsewhere": elsewhere}
 
 
 def _source(job: Job, name: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
@@ -47,7 +47,9 @@ def open_table(path: str, opened: Callable[[], BinaryIO]) -> Table:
     """
     try:
         return _KINDS[PurePosixPath(path).suffix.lower()](opened)
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+    except UnicodeDecodeError as error:
+        raise EtlError(f"{path}: the table is not in UTF-8 ({error.reason}); save it as UTF-8") from error
+    except (OSError, csv.Error, ValueError) as error:
         raise EtlError(f"{path}: the table cannot be read: {error}") from error
 
 
@@ -71,6 +73,12 @@ class CsvTable:
             for type_, cell in zip(types, cells, strict=False):
                 type_.see(cell)
         self._types = types
+
+    def keep_text(self, columns: Collection[str]) -> None:
+        """Take these columns as they are written: 1.50 is no number where it is an id."""
+        for name, type_ in zip(self.columns, self._types, strict=True):
+            if name in columns:
+                type_.keep_text()
 
     def rows(self) -> Iterator[Row | RecordError]:
         for number, cells in enumerate(self._cells(), 1):
@@ -100,6 +108,9 @@ class _ColumnType:
 
     def __init__(self) -> None:
         self._truth = self._whole = self._number = True
+
+    def keep_text(self) -> None:
+        self._truth = self._whole = self._number = False
 
     def see(self, cell: str) -> None:
         if cell:

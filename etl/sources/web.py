@@ -146,7 +146,9 @@ def allowed_address(host: str, port: int, allowed: Callable[[str], bool]) -> str
     for address in addresses:
         if not allowed(address):
             raise RecordError(
-                "private_address", f"{host} is {address}, an address of a private network; --allow-private lets it in"
+                "private_address",
+                f"{host if host == address else f'{host} ({address})'} is an address of a private network; "
+                "--allow-private lets it in",
             )
     return addresses[0]
 

@@ -78,8 +78,10 @@ def test_delete(place: Place, job: Job, shop: Path) -> None:
     load.run(job, str(shop))
     assert (job.progress.counts["encoded"], job.progress.counts["unchanged"]) == (3, 3)
     place.check_whole(PHOTOS)
-    deletion.remove(deletion.by_source("shop"))
+    done = place.etl("delete", "--source", "shop", "--yes")
+    assert (done.code, done.summary) == (0, "6 removed")
     place.check_whole({})
+    assert job.state.sources() == []  # nothing is left to retry
 
 
 @pytest.mark.usefixtures("shop")
@@ -107,6 +109,9 @@ def test_status_tells_and_verify_finds_what_is_wrong(place: Place, job: Job, sho
     place.images.remove([first.object])  # a photo that is gone, and one that is another item's
     place.images.put(second.object, PHOTOS[list(PHOTOS)[5]], "image/jpeg")
     place.images.put("shop/nobody.jpg", b"x", "image/jpeg")
+    elsewhere = settings_of(place, etl_state_dir=place.folder / "other-state")
+    with Job(elsewhere) as other:
+        assert status(other)["loaded_elsewhere"] == {"shop": 6}
     wrong = verify(job, place.collection(), model)
     assert (wrong.missing_photos, wrong.not_found, wrong.unused_objects) == ([first.id], [second.id], 1)
     told = place.etl("status", "--verify", "--json")
@@ -131,6 +136,7 @@ def test_only_download_then_load(place: Place, job: Job) -> None:
             folder, dead = copying.download(fetching, f"{web.url}/shop.jsonl", place.folder / "here")
             assert dead is not None
             assert dead.codes() == {"http_404": 1}
+            assert not fetching.state.dead_letters("shop").exists()  # those of a load are not touched
             asked = web.asked.total()
             copying.download(fetching, f"{web.url}/shop.jsonl", place.folder / "here")
             assert fetching.progress.counts["unchanged"] == 6

@@ -32,6 +32,13 @@ def first(*answers: Answer) -> Callable[[list[bytes]], Answer]:
     return lambda photos: left.pop(0) if left else vectors(photos)
 
 
+def test_no_proxy_is_asked_for_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with EncoderServer(vectors) as server:
+        assert in_words(client_of(server).encode(PHOTOS[:2], RUNS)) == [1, 2]
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_service_is_left_alone_for_as_long_as_it_asks(status: int) -> None:
     with EncoderServer(first(refusal(status, "overloaded", Retry_After="1"))) as server:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -112,6 +115,32 @@ def test_bad_photos_are_told_and_the_good_ones_are_in(system: System, tmp_path: 
     assert system.etl("run", str(tmp_path), "--source-name", "mixed", "--max-failures", "6").returncode == 0
 
 
+def test_what_is_still_listed_is_not_pruned_however_broken(system: System, folder: Path) -> None:
+    table = folder / "metadata.csv"
+    table.write_text("id,file\nkept-a,0.png\nkept-b,1.png\nkept-c,2.png\n")
+    system.etl("run", str(folder), "--source-name", "pruned")
+    table.write_text("id,file\nkept-a,../0.png\nkept-c,2.png\n")
+    told = system.etl("run", str(folder), "--source-name", "pruned", "--prune", check=False).stdout
+    assert "1 unchanged, 1 failed, 1 removed" in told
+    assert {"kept-a", "kept-c"} <= set(items(system))
+    # A row that cannot be read at all may be about any item.
+    table.write_text("id,file\nkept-c,2.png\nkept-a,0.png,too,long\n")
+    careful = system.etl("run", str(folder), "--source-name", "pruned", "--prune", check=False)
+    assert "nothing is removed" in careful.stderr
+    assert {"kept-a", "kept-c"} <= set(items(system))
+
+
+def test_a_retry_finds_its_source_from_anywhere(system: System, folder: Path) -> None:
+    (folder / "4.png").write_bytes(b"")
+    (folder / "metadata.csv").write_text("file\n4.png\n")
+    env = {**os.environ, **system.env}
+    command = [sys.executable, "-m", "etl", "--source-name", "relative", "--id-prefix", "relative:"]
+    place = {"cwd": folder.parent, "env": env, "capture_output": True, "text": True, "check": False}
+    assert subprocess.run([*command, folder.name], **place).returncode == 2  # type: ignore[call-overload]
+    (folder / "4.png").write_bytes(encoded(picture(80, 80, seed=4)))
+    assert "1 encoded" in system.etl("retry", "relative").stdout
+
+
 def test_a_link_out_of_the_folder_is_refused(system: System, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "link.jpg").symlink_to(SAMPLE / "images" / "001-t-shirt-blue.jpg")
@@ -123,6 +152,12 @@ def test_a_link_out_of_the_folder_is_refused(system: System, tmp_path: Path) -> 
 def test_mistakes_are_one_clear_line(system: System, folder: Path) -> None:
     missing = system.etl("run", "/no/such/folder", check=False)
     assert (missing.returncode, missing.stderr.strip()) == (1, "etl: /no/such/folder: there is no such file or folder")
+    typo = system.etl("stauts", check=False)
+    assert (typo.returncode, "did you mean 'status'?" in typo.stderr) == (2, True)
+    (folder / "empty").mkdir()
+    assert "there are no photos in it" in system.etl("run", str(folder / "empty"), check=False).stderr
+    assert "nothing is known of a source 'none'" in system.etl("retry", "none", check=False).stderr
+    assert "none" not in system.etl("status").stdout
     (folder / "metadata.csv").write_text("nothing\n1\n")
     assert "name the photos' column" in system.etl("run", str(folder), check=False).stderr
     (folder / "metadata.csv").write_text("file,source\n0.png,x\n")

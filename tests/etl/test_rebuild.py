@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ PHOTOS = photos_of(SAMPLE, 4)
 
 
 @pytest.fixture
-def shop(system: System, tmp_path: Path) -> None:
-    system.etl("run", str(write_folder(PHOTOS, tmp_path / "to-rebuild")), "--id-prefix", "rebuilt:")
+def shop(system: System, tmp_path: Path) -> Path:
+    folder = write_folder(PHOTOS, tmp_path / "to-rebuild")
+    system.etl("run", str(folder), "--id-prefix", "rebuilt:")
+    return folder
 
 
 @pytest.fixture
@@ -27,8 +30,7 @@ def vectors(system: System) -> Iterator[VectorDatabase]:
     database.close()
 
 
-@pytest.mark.usefixtures("shop")
-def test_the_search_goes_on_while_all_is_encoded_anew(system: System, vectors: VectorDatabase) -> None:
+def test_the_search_goes_on_while_all_is_encoded_anew(system: System, vectors: VectorDatabase, shop: Path) -> None:
     old = collection_of(vectors).name
     before = metadata(vectors)
     ended = threading.Event()
@@ -57,6 +59,14 @@ def test_the_search_goes_on_while_all_is_encoded_anew(system: System, vectors: V
     assert metadata(vectors) == before
     with system.client() as api:
         assert api.get("/facets").json()["total"] == len(before)
+
+    # What was loaded is known of the new one too: photos that look as they did are not even read.
+    for photo in shop.iterdir():
+        status = photo.stat()
+        photo.write_bytes(b"x" * status.st_size)
+        os.utime(photo, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert f"{len(PHOTOS)} unchanged" in system.etl("run", str(shop), "--id-prefix", "rebuilt:").stdout
+    assert f"to-rebuild  {len(PHOTOS)} items" in system.etl("status").stdout
 
     # Back to the old one, and away with the one that is not searched then.
     assert system.etl("rebuild", "--switch-to", old).stdout.strip() == f"{old} is searched"

@@ -78,7 +78,7 @@ def test_parquet(tmp_path: Path) -> None:
 
 
 def test_a_table_that_cannot_be_read_is_one_line() -> None:
-    with pytest.raises(EtlError, match=r"t\.csv: the table cannot be read"):
+    with pytest.raises(EtlError, match=r"t\.csv: the table is not in UTF-8 .*; save it as UTF-8"):
         open_table("t.csv", lambda: io.BytesIO(b"file\n\xff\xfe.jpg\n"))
     with pytest.raises(EtlError, match=r"t\.parquet: the table cannot be read"):
         open_table("t.parquet", text("no parquet"))
@@ -138,10 +138,23 @@ def test_ids(tmp_path: Path) -> None:
         {"file": "https://cdn.example/x/a.b.jpg"},
         {"file": None, "id": "no photo"},
         {"file": "../out.jpg"},
+        {"file": "../out.jpg", "id": "known"},
     ]
     found = records(tmp_path, "\n".join(map(json.dumps, lines)), prefix="s:")
     assert [record.id for record in found[:4]] == ["s:x/a.b", "s:7", "s:x/a.b.jpg?w=1", "s:x/a.b"]
-    assert [record.problem.code for record in found[4:] if record.problem] == ["missing_path", "outside_source"]
+    assert [record.problem.code for record in found[4:] if record.problem] == [
+        "missing_path",
+        "outside_source",
+        "outside_source",
+    ]
+    assert [record.id for record in found[4:]] == ["s:no photo", "", "s:known"]
+
+
+def test_ids_and_texts_are_taken_as_they_are_written(tmp_path: Path) -> None:
+    table = "id,file,title,price\n1.50,true,2.10,3.10\n1.5,false,7,4\n"
+    found = records(tmp_path, table, name="metadata.csv")
+    assert [(r.id, r.path) for r in found] == [("1.50", "true"), ("1.5", "false")]
+    assert [r.fields for r in found] == [{"title": "2.10", "price": 3.1}, {"title": "7", "price": 4.0}]
 
 
 def test_a_url_is_private_until_it_is_allowed(tmp_path: Path) -> None:
