@@ -176,7 +176,9 @@ class BatchSize:
         """Learn from an answer."""
         with self._lock:
             if seconds > _SLOW:
-                self.now = max(1, min(self.now, photos) // 2)
+                # Those that are larger were under way before it shrank, and say nothing about what it is now.
+                if photos <= self.now:
+                    self.now = max(1, photos // 2)
             elif seconds < _QUICK and photos >= self.now:
                 self.now = min(self._most, self.now * 2)
 

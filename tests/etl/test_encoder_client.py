@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from etl.encoder_client import Encoded, EncoderClient, EncoderModel
+from etl.encoder_client import BatchSize, Encoded, EncoderClient, EncoderModel
 from etl.errors import EtlError, RecordError
 from etl.waiting import Patience
 from tests.etl.encoder_server import DIM, MODEL, Answer, EncoderServer, refusal, vectors
@@ -130,6 +130,20 @@ def test_a_batch_that_takes_the_service_too_long_is_split_at_once() -> None:
     with EncoderServer(answer) as server:
         assert in_words(client_of(server).encode(PHOTOS, RUNS)) == [1, 2, 3, 4, 5, 6, 7, 8]
     assert [len(photos) for _, photos in server.asked] == [8, 4, 4]
+
+
+def test_the_batch_size_finds_what_is_answered_within_seconds() -> None:
+    size = BatchSize(32)
+    for _ in range(3):
+        size.took(size.now, 1.0)
+    assert size.now == 32
+    for _ in range(4):  # four under way at once are one piece of news
+        size.took(32, 9.0)
+    assert size.now == 16
+    size.took(16, 5.0)
+    assert size.now == 16
+    size.took(5, 1.0)  # a small one that is quick says nothing about large ones
+    assert size.now == 16
 
 
 def test_connections_are_kept() -> None:
