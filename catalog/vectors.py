@@ -7,6 +7,7 @@ beside the old collection and takes over in one step. See `catalog.about` for wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -91,8 +92,10 @@ class VectorDatabase:
             moment = max(moment, int(names[-1].rpartition("_")[2]) + 1)
         name = f"{self._alias}_{moment}"
         about = self._beside(name)
-        about.make()
-        self._milvus.call(lambda client: make_items(client, name, model.dim))
+        with ThreadPoolExecutor(1) as beside:  # the client waits half a second for each of them
+            made = beside.submit(about.make)
+            self._milvus.call(lambda client: make_items(client, name, model.dim))
+            made.result()
         about.save_model(model)
         return Collection(name, model)
 
