@@ -91,12 +91,11 @@ def retry(
     """Load again what failed in the last load of a source; without a name, of every source."""
     with _job(settings) as job:
         job.begin()
-        names = [source_name] if source_name else job.state.sources()
-        complete = True
-        for name in names:
-            if source_name or DeadLetters(job.state.dead_letters(name)).letters():
-                complete &= _told(job, load.retry(job, name))
-        if not complete:
+        failed = [name for name in job.state.sources() if DeadLetters(job.state.dead_letters(name)).letters()]
+        names = [source_name] if source_name else failed
+        if not names:
+            typer.echo("nothing failed")
+        if not all([_told(job, load.retry(job, name)) for name in names]):
             raise typer.Exit(INCOMPLETE)
 
 
