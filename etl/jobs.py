@@ -95,7 +95,8 @@ def retry(
         names = [source_name] if source_name else failed
         if not names:
             typer.echo("nothing failed")
-        if not all([_told(job, load.retry(job, name)) for name in names]):
+        complete = [_told(job, load.retry(job, name)) for name in names]
+        if not all(complete):
             raise typer.Exit(INCOMPLETE)
 
 
