@@ -28,6 +28,8 @@ arguments() {
     done
     return 0
 }
+# buildah keeps no layers unless told so, and would install everything anew each time.
+export BUILDAH_LAYERS=true
 PROXIES="HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy"
 [ -z "${GPU:-}" ] || export TORCH_INDEX=${TORCH_INDEX:-$CUDA_INDEX}
 VARIANT=${GPU:+-gpu}

@@ -2,5 +2,5 @@
 FROM python:3.11-slim
 RUN echo 'deb http://deb.debian.org/debian bullseye main' >/etc/apt/sources.list.d/bullseye.list \
     && apt-get update -qq && apt-get install -y -qq --no-install-recommends wget && apt-get download -qq cadvisor/bullseye \
-    && dpkg -x cadvisor_*.deb / && rm -rf cadvisor_*.deb /var/lib/apt/lists/*
-ENTRYPOINT ["/usr/bin/cadvisor", "--listen_ip=0.0.0.0"]
+    && dpkg -x cadvisor_*.deb /unpacked && rm -rf cadvisor_*.deb /var/lib/apt/lists/*
+ENTRYPOINT ["/unpacked/usr/bin/cadvisor", "--listen_ip=0.0.0.0"]
