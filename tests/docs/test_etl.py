@@ -42,6 +42,7 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.timeout(900)  # twenty commands, each a process; on a busy machine each takes its time
 def test_every_command_of_the_guide_does_what_it_is_there_for(system: System, shop: Path) -> None:
     place = Place(system, shop, "guide")
     bucket = f"guide-photos-{os.getpid()}"
