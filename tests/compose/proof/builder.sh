@@ -26,7 +26,10 @@ runroot = "$folder/podman/run"
 graphroot = "$folder/podman/storage"
 CONF
 # All runs on the host's network or on none: podman changes no rule of the host's.
-ending() { [ -n "${KEEP:-}" ] || podman system reset --force >/dev/null 2>&1 || true; }
+ending() {
+    [ -n "${KEEP:-}" ] || podman system reset --force >/dev/null 2>&1 || true
+    umount "$folder/podman/storage/overlay" 2>/dev/null || true
+}
 trap ending EXIT
 say() { echo "[$(date -u +%T)] $*"; }
 
