@@ -127,7 +127,13 @@ class Catalogue:
         await asyncio.get_running_loop().run_in_executor(self._probe_pool, self._look)
 
     async def _probe_store(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._probe_pool, self._images.ping)
+        """The one call to the store that the service makes: links are signed without it."""
+        outcome = "error"
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._probe_pool, self._images.ping)
+            outcome = "ok"
+        finally:
+            self._metrics.backend_call("store", "probe", outcome)
 
     async def _call(self, operation: str, function: Callable[[], T]) -> T:
         """Run a blocking call to Milvus in a thread, metered, its errors in the API's words."""

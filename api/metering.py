@@ -23,6 +23,10 @@ from prometheus_client import (
 
 # Seconds; the finest step lies where a search by text ends up, the last one at the request's time limit.
 _LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_CALLS = (
+    ("runner", "encode_texts"), ("runner", "encode_pixels"), ("runner", "describe"),
+    ("milvus", "current"), ("milvus", "search"), ("milvus", "get"), ("store", "probe"),
+)  # fmt: skip
 _METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"})
 
 
@@ -72,6 +76,11 @@ class Metrics:
             ("part", "operation", "outcome"),
             registry=registry,
         )
+        # There from the start: a rate needs the zero before the first failure.
+        for reason in ("overloaded", "rate_limited"):
+            self._shed.labels(reason)
+        for part, operation in _CALLS:
+            self._backend_calls.labels(part, operation, "error")
         self.backend_up = Gauge(
             "backend_up",
             "Whether a part answers (1) or not (0), as the worst-off process sees it.",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from bentoml._internal.marshal.dispatcher import Optimizer
+from collections.abc import Callable
+from time import time
+from typing import Any
+
+from bentoml._internal.marshal.dispatcher import CorkDispatcher, Optimizer
 
 
 class _Zero:
@@ -24,3 +28,19 @@ def dispatch_at_once() -> None:
     """
     for learnt in ("o_a", "o_b", "wait"):
         setattr(Optimizer, learnt, _Zero())
+
+
+def meter_queue(observe: Callable[[float], None]) -> None:
+    """Tell `observe` how long each call has waited, in seconds, when its batch begins.
+
+    BentoML keeps when a call came (bentoml 1.4.39: `Job.enqueue_time`) and shows it in no metric.
+    """
+    begin = CorkDispatcher.outbound_call
+
+    async def metered(dispatcher: Any, calls: tuple[Any, ...], training: bool = False) -> None:
+        now = time()
+        for call in calls:
+            observe(max(0.0, now - call.enqueue_time))
+        await begin(dispatcher, calls, training)
+
+    CorkDispatcher.outbound_call = metered

@@ -29,6 +29,15 @@ class BatchMeter:
             buckets=_SECONDS,
             registry=registry,
         )
+        # The API's histogram, with the stage that only the runner can see; it is a part of the API's stage `encode`.
+        # Not in the registry, where the API's module has put its own: the scrape reads the files of all processes.
+        self._queue = Histogram(
+            "search_stage_duration_seconds",
+            "Seconds that the stages of a request take.",
+            ("stage",),
+            buckets=_SECONDS,
+            registry=None,
+        ).labels("queue")
         self._starts = Counter("runner_starts_total", "Runner processes that became ready.", registry=registry)
 
     def started(self) -> None:
@@ -37,6 +46,10 @@ class BatchMeter:
         for method in ("text", "image"):  # present from the start, so that the first batch is a rise from zero
             self._items.labels(method)
             self._seconds.labels(method)
+
+    def waited(self, seconds: float) -> None:
+        """Count how long a call waited for its batch."""
+        self._queue.observe(seconds)
 
     @contextmanager
     def batch(self, method: str, items: int) -> Iterator[None]:

@@ -34,13 +34,14 @@ class ClipRunner:
 
     def __init__(self) -> None:
         # torch and transformers are loaded here, in the runner's process alone.
-        from clip_runner.dispatching import dispatch_at_once
+        from clip_runner.dispatching import dispatch_at_once, meter_queue
         from clip_runner.encoder import Encoder
 
         configure_logs("runner", from_environment(LogSettings))
         dispatch_at_once()
         self._encoder = Encoder(_settings)
         self._meter = BatchMeter()
+        meter_queue(self._meter.waited)
         self._meter.started()
 
     @bentoml.on_deployment

@@ -7,6 +7,7 @@ declare -A packages=(
     [chromium]=chromium # the search page in a real browser
     [prometheus]=prometheus [prometheus-alertmanager]=prometheus-alertmanager
     [prometheus-node-exporter]=prometheus-node-exporter
+    [prometheus-nginx-exporter]=prometheus-nginx-exporter [etcd]=etcd-server
     [nginx]=nginx-light # real access and error logs
     [ruby]=ruby         # its regular expressions are Onigmo's, as Fluent Bit's
     [lua5.1]=lua5.1     # runs Fluent Bit's filter

@@ -42,7 +42,7 @@ class FullMilvus:
         _install()
         self._folder = folder.resolve()
         self._authorization = authorization
-        self.port = free_port()
+        self.port, self.metrics_port = free_port(), free_port()
         self._configure()
         self.start()
 
@@ -50,7 +50,7 @@ class FullMilvus:
         env = {
             "DEPLOY_MODE": "STANDALONE",
             "MILVUS_RUN_DIR": str(self._folder / "run"),
-            "METRICS_PORT": str(free_port()),
+            "METRICS_PORT": str(self.metrics_port),
             "LD_LIBRARY_PATH": str(_PROGRAM.parent),
             "ETCD_CONFIG_PATH": str(self._folder / "etcd.yaml"),
             # Seconds that a server which ended without a goodbye is waited for by its successor.

@@ -67,12 +67,15 @@ def quick_rules(folder: Path, *, longest: str = "1s") -> list[Path]:
 class Prometheus:
     """A Prometheus server."""
 
-    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], *, itself: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "prometheus.yml"
-        file.write_text(yaml.safe_dump(config))
         self.port = free_port()
         self.address = f"{HOST}:{self.port}"
+        if itself:
+            watched = {"job_name": "prometheus", "static_configs": [{"targets": [self.address]}]}
+            config["scrape_configs"].append(watched)
+        file.write_text(yaml.safe_dump(config))
         arguments = [f"--config.file={file}", f"--storage.tsdb.path={folder / 'data'}"]
         arguments += [f"--web.listen-address={self.address}", "--web.enable-lifecycle", "--log.level=warn"]
         self._child = Child("Prometheus", [program("prometheus"), *arguments], env={}, log=folder / "prometheus.log")

@@ -109,9 +109,10 @@ BOARD = Board(
                 ),
                 lines(
                     "How long do calls wait?",
-                    "Mean seconds of the encode stage and of the model in it; between them lie queue and transport.",
+                    "Mean seconds of the encode stage, and of what is in it: the wait for the model, and the model.",
                     "s",
                     ('stage:stage_seconds:mean5m{stage="encode"}', "encode stage"),
+                    ('stage:stage_seconds:mean5m{stage="queue"}', "waiting for the model"),
                     (
                         f'sum(rate(runner_batch_seconds_sum{{job="service"}}[{RATE}])) / '
                         f'(sum(rate(runner_batch_seconds_count{{job="service"}}[{RATE}])) > 0)',

@@ -14,7 +14,7 @@ BOARD = Board(
             (
                 lines(
                     "Which stage is slow?",
-                    "95th percentile of each stage's seconds.",
+                    "95th percentile of each stage's seconds; `queue`, the wait for the model, is a part of `encode`.",
                     "s",
                     ("stage:stage_seconds:p95_5m", "{{stage}}"),
                 ),
@@ -22,7 +22,7 @@ BOARD = Board(
                     "Where does the time go?",
                     "Mean seconds of the stages, one upon the other.",
                     "s",
-                    ("stage:stage_seconds:mean5m", "{{stage}}"),
+                    ('stage:stage_seconds:mean5m{stage!="queue"}', "{{stage}}"),
                     stacked=True,
                 ),
                 lines(
