@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STACK := $(or $(LOCAL_DIR),.local)/stack.env
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format etl etl-proof eval train lock tables screenshots ui-load clean-local bench bench-quick
+.PHONY: help run test lint format etl etl-proof eval train lock tables screenshots ui-load monitoring-proof clean-local bench bench-quick
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -71,6 +71,10 @@ screenshots: $(VENV)/.dev ## take the search page's pictures for docs/ while `ma
 
 ui-load: $(VENV)/.dev ## twenty visits of the search page at once for a minute, on a system of its own
 	$(BIN)/python -m tests.ui.load $(ARGS)
+
+monitoring-proof: $(VENV)/.dev ## watch a whole system at work with real Prometheus and Alertmanager: half an hour [ARGS=--pictures]
+	@scripts/test-tools.sh
+	$(BIN)/python -m tests.monitoring.proof $(ARGS)
 
 bench: $(VENV)/.bench ## how close the service comes to the machine's limit, as ratios: make bench [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)

@@ -32,7 +32,8 @@ elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "could not install ${missing[*]}"
     if command -v systemctl >/dev/null; then
         for package in "${missing[@]}"; do
-            systemctl disable --quiet "${package%-light}" >/dev/null 2>&1
+            package=${package%-light}
+            systemctl disable --quiet "${package%-server}" >/dev/null 2>&1
         done
     fi
 else

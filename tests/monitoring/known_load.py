@@ -64,7 +64,12 @@ def _request(kind: str, number: int, photo: bytes) -> tuple[dict[str, object], C
         return {"method": "GET", "url": f"/items/absent-{number}"}, adds
     if kind == "unknown":
         return {"method": "GET", "url": f"/unknown-{number}"}, _counts("requests|unknown|404", "bad|not_found")
-    broken = {"method": "POST", "url": "/encode_text", "content": b"{", "headers": {"Content-Type": "application/json"}}
+    broken: dict[str, object] = {
+        "method": "POST",
+        "url": "/encode_text",
+        "content": b"{",
+        "headers": {"Content-Type": "application/json"},
+    }
     return broken, _counts("requests|/encode_text|400", "bad|invalid_json")
 
 

@@ -93,7 +93,10 @@ class Prometheus:
     def query_range(self, expression: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
         """The series that an expression gives over time."""
         parameters: dict[str, Any] = {"query": expression, "start": start, "end": end, "step": step}
-        result: list[dict[str, Any]] = self._http.get("/api/v1/query_range", params=parameters).json()["data"]["result"]
+        answer = self._http.get("/api/v1/query_range", params=parameters).json()
+        if answer["status"] != "success":
+            raise AssertionError(f"{expression}: {answer.get('error')}")
+        result: list[dict[str, Any]] = answer["data"]["result"]
         return result
 
     def number(self, expression: str) -> float | None:

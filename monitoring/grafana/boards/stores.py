@@ -30,9 +30,10 @@ BOARD = Board(
                 ),
                 lines(
                     "How many entities are there?",
-                    "Rows in all collections; a rebuild doubles them until the old collection is dropped.",
+                    "Rows on disk in all collections; a rebuild doubles them until the old collection is dropped.",
                     "short",
-                    ('sum(milvus_datacoord_stored_rows_num{job="milvus"})', "rows"),
+                    # Rows are counted once for each state that their segment has had.
+                    ('sum(milvus_datacoord_stored_rows_num{job="milvus", segment_state="Flushed"})', "rows"),
                 ),
                 lines(
                     "Memory of Milvus' process",
