@@ -65,5 +65,6 @@ def test_a_killed_runner_is_told_once_and_so_is_its_return(scene: Scene) -> None
 
 def test_every_expression_gives_data_or_needs_a_part_that_is_not_here(scene: Scene) -> None:
     assert {rule["health"] for rule in scene.prometheus.rules()} == {"ok"}
-    empty = scene.without_data([*panels("20s"), *rules()])
-    assert [each for each in empty if each.part not in ABSENT] == []
+    needed = [each for each in [*panels("20s"), *rules()] if each.part not in ABSENT]
+    # The slowest looks at whole minutes; a part of the data is a minute old at the earliest.
+    until(lambda: not scene.without_data(needed), what="data for every expression", timeout=120)
