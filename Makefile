@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STACK := $(or $(LOCAL_DIR),.local)/stack.env
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format etl etl-proof eval train lock tables screenshots ui-load monitoring-proof clean-local bench bench-quick
+.PHONY: help run test lint format fuzz sbom etl etl-proof eval train lock tables screenshots ui-load monitoring-proof clean-local bench bench-quick
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -65,6 +65,12 @@ etl-proof: $(VENV)/.dev ## show on a catalogue what a load must be able to do: m
 
 tables: $(VENV)/.dev ## write the tables of docs/configuration.md from the example files
 	$(BIN)/python -m scripts.configuration
+
+fuzz: $(VENV)/.dev ## hostile requests and photos: make fuzz [ARGS="--requests 10000 --photos 20000 --seed N"]
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+sbom: $(VENV)/.dev ## write the bills of material of the images into build/sbom
+	@scripts/sbom.sh
 
 screenshots: $(VENV)/.dev ## take the search page's pictures for docs/ while `make run` is up
 	$(BIN)/python -m scripts.screenshots $(ARGS)

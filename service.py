@@ -8,12 +8,14 @@ from prometheus_client import REGISTRY
 from api.app import create_app
 from api.bento_runner import BentoRunner
 from api.gate import Gate
+from api.heads import bound_heads
 from api.metering import Metrics
 from api.settings import ServiceSettings
 from api.startup import assemble, check_settings
 from clip_runner.runner import ClipRunner
 from environment import from_environment
 
+bound_heads()
 settings = from_environment(ServiceSettings)
 metrics = Metrics(REGISTRY)
 app = create_app(settings, metrics)

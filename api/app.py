@@ -11,6 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 
+from api import openapi
+from api.doors import Doors
 from api.errors import ApiError, InvalidValue, MethodNotAllowed, NotFound
 from api.metering import Metrics
 from api.routes import encode, operations, search
@@ -31,6 +33,8 @@ def create_app(settings: ServiceSettings, metrics: Metrics) -> FastAPI:
     app.include_router(search.router)
     app.include_router(encode.router)
     app.include_router(operations.router)
+    doors = Doors(open_docs=settings.open_docs, open_metrics=settings.open_metrics)
+    openapi.complete(app.openapi(), doors, keys=bool(settings.api_keys))
     _answer_errors(app, metrics)
     if settings.cors_origins:
         app.add_middleware(

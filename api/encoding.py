@@ -16,9 +16,13 @@ from api.errors import ApiError, Unavailable
 from api.health import PartWatch
 from api.metering import Metrics
 from api.settings import ServiceSettings
+from clip_runner.pixel_room import PixelRoom
 from clip_runner.pixels import PhotoError, PixelSpec, decode_pixels
 
 T = TypeVar("T")
+
+# Times the largest photo: ordinary ones go on beside one of those.
+_ROOM = 1.5
 
 
 class Runner(Protocol):
@@ -62,6 +66,7 @@ class Encoding:
         self._metrics = metrics
         self._max_mpixels = settings.max_image_mpixels
         self._draft = settings.jpeg_draft
+        self._room = PixelRoom(int(_ROOM * settings.max_image_mpixels * 1_000_000))
         self._part_timeout = settings.part_timeout
         # Decoding has a pool of its own: a flood of large photos must not hold up calls to the stores.
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
@@ -112,7 +117,7 @@ class Encoding:
 
     def _decode_one(self, photo: bytes, spec: PixelSpec) -> NDArray[np.uint8] | PhotoError:
         try:
-            return decode_pixels(photo, spec, max_mpixels=self._max_mpixels, draft=self._draft)
+            return decode_pixels(photo, spec, max_mpixels=self._max_mpixels, draft=self._draft, room=self._room)
         except PhotoError as error:
             return error
 

@@ -21,6 +21,7 @@ from api.errors import (
     MethodNotAllowed,
     NotFound,
     RequestTimeout,
+    Unauthorized,
 )
 from api.keys import KeyRing, presented_key
 from api.limits import ConcurrencyLimit, RateLimit, client_address
@@ -37,6 +38,13 @@ _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
+)
+# Answers are data: nothing in them may run or be loaded, should a browser ever show one.
+_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+# The Swagger page loads its own assets, and calls this service.
+_PAGE_POLICY = (
+    b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; "
+    b"base-uri 'none'; form-action 'self'"
 )
 
 
@@ -63,7 +71,7 @@ class Gate:
         started = perf_counter()
         headers = dict(scope["headers"])
         door = self._doors.find(scope["path"])
-        answer = _Answer(send, _request_id(headers))
+        answer = _Answer(send, _request_id(headers), _PAGE_POLICY if door.page else _POLICY)
         client = client_address(
             (scope.get("client") or ("unknown", 0))[0],
             headers.get(b"x-forwarded-for", b"").decode("latin-1"),
@@ -103,7 +111,13 @@ class Gate:
         caller = None
         # A browser's preflight request never carries a key.
         if door.scope is not None and scope["method"] != "OPTIONS":
-            caller = self._keys.authorise(presented_key(headers), door.scope)
+            try:
+                caller = self._keys.authorise(presented_key(headers), door.scope)
+            except Unauthorized:
+                self._rate.take(client)  # whoever tries keys has an allowance, too
+                raise
+            if caller is not None:
+                self._metrics.called_by(caller)
         if door.limited:
             self._rate.take(caller or client)
         return caller
@@ -191,8 +205,9 @@ class Gate:
 class _Answer:
     """The send side of a request: adds our headers, remembers the status and counts the bytes."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, policy: bytes) -> None:
         self._send = send
+        self._policy = policy
         self.request_id = request_id
         self.status: int | None = None
         self.sent = 0
@@ -207,6 +222,7 @@ class _Answer:
                 *message.get("headers", ()),
                 (b"x-request-id", self.request_id.encode("latin-1")),
                 *_SECURITY_HEADERS,
+                (b"content-security-policy", self._policy),
             ]
         elif message["type"] == "http.response.body":
             if self.status is None:

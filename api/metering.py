@@ -70,6 +70,9 @@ class Metrics:
         self._shed = Counter(
             "shed_requests_total", "Requests refused to protect the service.", ("reason",), registry=registry
         )
+        self._key_requests = Counter(
+            "api_key_requests_total", "Requests with a known key, by the key's name.", ("key",), registry=registry
+        )
         self._backend_calls = Counter(
             "backend_calls_total",
             "Calls to runner, Milvus and store.",
@@ -111,6 +114,10 @@ class Metrics:
     def request(self, handler: str, method: str, status: int, seconds: float) -> None:
         known = method if method in _METHODS else "other"
         self._requests.labels(handler, known, str(status)).observe(seconds)
+
+    def called_by(self, key: str) -> None:
+        """Count a request by the name of its key, which `API_KEYS` gave it."""
+        self._key_requests.labels(key).inc()
 
     def encoded(self, method: str, endpoint: str, items: int) -> None:
         self._encodings.labels(method, endpoint).inc()

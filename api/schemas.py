@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
 
 from api.errors import ApiError, InvalidValue, MissingField
+from catalog.filters import MAX_VALUES as MAX_FILTER_VALUES
 
 MAX_TEXTS = 256
 MAX_PHOTOS = 64
@@ -25,8 +27,19 @@ def _no_bool(value: object) -> object:
     return value
 
 
+def _whole(value: object) -> object:
+    """5.0 is the whole number 5, as in JSON Schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Number = Annotated[float, BeforeValidator(_no_bool)]
-Integer = Annotated[int, BeforeValidator(_no_bool)]
+Integer = Annotated[int, BeforeValidator(_no_bool), BeforeValidator(_whole)]
+
+
+_COMPARED: JsonDict = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "number"}, {"type": "boolean"}]}
+_FILTER_VALUE: JsonDict = {
+    "anyOf": [_COMPARED, {"type": "array", "items": _COMPARED, "minItems": 1, "maxItems": MAX_FILTER_VALUES}]
+}
 
 
 class SearchQuery(BaseModel):
@@ -34,7 +47,12 @@ class SearchQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    query: str | None = Field(None, description="Words to search by, up to 2,000 characters.")
+    query: str | None = Field(
+        None,
+        description="Words to search by, up to 2,000 characters.",
+        # Counted after trimming, by `parse_search`.
+        json_schema_extra={"maxLength": MAX_TEXT_CHARS},
+    )
     like: str | None = Field(None, description="An item's id: find more like it.", max_length=MAX_ID)
     text_weight: Number = Field(0.5, ge=0, le=1, description="Weight of the words beside pictures.")
     top_k: Integer = Field(9, ge=1, le=100, description="Number of results.")
@@ -45,23 +63,26 @@ class SearchQuery(BaseModel):
     filters: dict[str, Any] = Field(
         default_factory=dict,
         description="AND over fields; a list is OR. Fields are those of `/facets`.",
+        json_schema_extra={"additionalProperties": _FILTER_VALUE},
         examples=[{"colour": ["black", "grey"]}],
     )
 
 
-def parse_search(values: Mapping[str, Any], *, has_photo: bool) -> SearchQuery:
-    """Check a search's fields; `filters` may be JSON text, blank words and ids count as absent.
+def parse_search(values: Mapping[str, Any], *, from_form: bool, has_photo: bool = False) -> SearchQuery:
+    """Check a search's fields; blank words and ids count as absent, and so does null.
+
+    In a form everything is text: numbers, and `filters`, which is JSON. Where types can be said they count.
 
     Raises MissingField when there is nothing to search by, InvalidValue for anything out of range.
     """
     given = {name: value for name, value in values.items() if value is not None}
-    if isinstance(given.get("filters"), str):
+    if from_form and "filters" in given:
         given["filters"] = _filters_from_text(given["filters"])
     for name in ("query", "like"):
         if isinstance(given.get(name), str):
             given[name] = given[name].strip() or None
     try:
-        search = SearchQuery.model_validate(given)
+        search = SearchQuery.model_validate(given, strict=not from_form)
     except ValidationError as error:
         raise invalid_value(error, known=SearchQuery.model_fields) from error
     if search.query is not None and len(search.query) > MAX_TEXT_CHARS:
@@ -72,8 +93,6 @@ def parse_search(values: Mapping[str, Any], *, has_photo: bool) -> SearchQuery:
 
 
 def _filters_from_text(text: str) -> object:
-    if not text.strip():
-        return {}
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -7,7 +7,8 @@ one function, for queries and catalogue alike.
 from __future__ import annotations
 
 import io
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -25,8 +26,14 @@ DRAFT_FACTOR = 3
 """A JPEG may be decoded at a fraction (1/2, 1/4, 1/8) as long as this many times the target's size remains."""
 
 
+Room = Callable[[int], AbstractContextManager[object]]
+"""A place for so many pixels, for as long as it is held."""
+
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
+
+_BAND_PIXELS = 1_000_000
+"""Pixels that are converted at once: a picture's conversions hold copies of as many, not of all."""
 
 _SIDEWAYS = 5  # EXIF orientations from here on exchange width and height
 
@@ -83,7 +90,12 @@ class PixelSpec:
 
 
 def decode_pixels(
-    data: bytes, spec: PixelSpec, *, max_mpixels: float, draft: Literal["auto", "never"] = "auto"
+    data: bytes,
+    spec: PixelSpec,
+    *,
+    max_mpixels: float,
+    draft: Literal["auto", "never"] = "auto",
+    room: Room = nullcontext,
 ) -> NDArray[np.uint8]:
     """Decode a photo and bring it to the model's geometry.
 
@@ -92,6 +104,7 @@ def decode_pixels(
         spec: the model's geometry.
         max_mpixels: millions of pixels a photo may have, checked before any is decoded.
         draft: `never` decodes every JPEG in full; `auto` lets libjpeg scale large ones while decoding.
+        room: asked for as many pixels as will be decoded, and held while they are; see `PixelRoom`.
 
     Returns:
         uint8, shape (spec.height, spec.width, 3), RGB.
@@ -106,13 +119,14 @@ def decode_pixels(
     _check_size(image, max_mpixels)
     size = image.size
     box = _draft(image, spec) if draft == "auto" else None
-    _load(image, data)
-    orientation = _orientation(image)
-    if orientation >= _SIDEWAYS:
-        size = (size[1], size[0])
-    if box is not None:
-        box = _turn_box(box, image.size, orientation)
-    return np.asarray(_fit(_to_rgb(_upright(image), data), spec, size, box))
+    with room(image.width * image.height):
+        _load(image, data)
+        orientation = _orientation(image)
+        if orientation >= _SIDEWAYS:
+            size = (size[1], size[0])
+        if box is not None:
+            box = _turn_box(box, image.size, orientation)
+        return np.asarray(_fit(_to_rgb(_upright(image), data), spec, size, box))
 
 
 def _open(data: bytes, max_mpixels: float) -> Image.Image:
@@ -196,12 +210,27 @@ def _to_rgb(image: Image.Image, data: bytes) -> Image.Image:
         if image.mode == "La":  # premultiplied grey, which Pillow converts to nothing but LA
             image = image.convert("LA")
         if image.has_transparency_data:
-            layer = image.convert("RGBA")
-            white = Image.new("RGBA", layer.size, "white")
-            return Image.alpha_composite(white, layer).convert("RGB")
+            return _on_white(image)
         return image if image.mode == "RGB" else image.convert("RGB")
     except Exception as error:
         raise _broken(error, data) from None
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The picture in pieces of a few rows, each with its upper edge: what is made of it need not be there twice."""
+    rows = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """RGB of a picture with transparency."""
+    opaque = Image.new("RGB", image.size)
+    for top, band in _bands(image):
+        layer = band.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        opaque.paste(Image.alpha_composite(white, layer).convert("RGB"), (0, top))
+    return opaque
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -210,14 +239,21 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     Whole numbers are taken as 16 bits wide and fractions as 0..1; what lies outside of that is fitted into its own
     range. What is no number is black.
     """
-    values = np.asarray(image).astype(np.float64)
-    finite = np.isfinite(values)
-    values[~finite] = 0
     low, high = 0.0, 1.0 if image.mode == "F" else 65535.0
-    if values.min() < low or values.max() > high:
-        low, high = float(values[finite].min()), float(values[finite].max())
-    values = (values - low) / ((high - low) or 1.0) * 255
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8), "L")
+    lowest, highest = np.inf, -np.inf
+    for _, band in _bands(image):
+        values = np.asarray(band)
+        if (finite := values[np.isfinite(values)]).size:
+            lowest, highest = min(lowest, float(finite.min())), max(highest, float(finite.max()))
+    if lowest < low or highest > high:
+        low, high = lowest, highest
+    grey = Image.new("L", image.size)
+    for top, band in _bands(image):
+        values = np.asarray(band).astype(np.float64)
+        values[~np.isfinite(values)] = 0
+        values = (values - low) / ((high - low) or 1.0) * 255
+        grey.paste(Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8), "L"), (0, top))
+    return grey
 
 
 def _fit(image: Image.Image, spec: PixelSpec, size: tuple[int, int], box: Box | None) -> Image.Image:

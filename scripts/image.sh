@@ -98,6 +98,11 @@ exists() {
     echo "built $1"
 }
 
+# The bill of material beside it, where the program that writes it is installed: it belongs to developing.
+bill() {
+    if [ -x "$BIN/cyclonedx-py" ]; then scripts/sbom.sh "$1"; else echo "image: \`make sbom\` writes the bill of material of $1"; fi
+}
+
 for part in "${@:-service ui etl alert-webhook}"; do
     for one in $part; do
         case $one in
@@ -106,5 +111,6 @@ for part in "${@:-service ui etl alert-webhook}"; do
             alert-webhook) other "$one" monitoring/alert_webhook/Dockerfile ;;
             *) echo "image: there is no image '$one': service, ui, etl or alert-webhook" >&2; exit 2 ;;
         esac
+        bill "$one"
     done
 done

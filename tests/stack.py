@@ -121,6 +121,11 @@ class System:
         """The runner's process."""
         return next(process.pid for process in self.service.family() if "clip_runner" in " ".join(process.cmdline()))
 
+    def api_pid(self) -> int:
+        """The API's process, or one of them."""
+        workers = [process for process in self.service.family() if "worker.service" in " ".join(process.cmdline())]
+        return next(process.pid for process in workers if "clip_runner" not in " ".join(process.cmdline()))
+
     def stop(self) -> None:
         self.service.stop()
         self.stores.stop()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from api import openapi
 from api.body import JSON
 from api.schemas import Readiness
 from api.state import ServiceParts
@@ -33,7 +33,11 @@ async def readyz(parts: ServiceParts) -> Response:
     return Response(orjson.dumps(parts.health.state()), 200 if parts.health.ready else 503, media_type=JSON)
 
 
-@router.get("/metrics", summary="Metrics for Prometheus", responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    responses={200: {"content": {"text/plain": {}}}, **openapi.errors()},
+)
 async def metrics(parts: ServiceParts) -> Response:
     """Prometheus' text format, over all processes of this service."""
     return Response(await asyncio.to_thread(parts.metrics.exposition), media_type=CONTENT_TYPE_LATEST)
@@ -42,5 +46,4 @@ async def metrics(parts: ServiceParts) -> Response:
 @router.get("/docs.json", include_in_schema=False)
 async def docs(request: Request) -> Response:
     """The OpenAPI document that the Swagger page shows."""
-    document: dict[str, Any] = request.app.openapi()
-    return Response(orjson.dumps(document), media_type=JSON)
+    return Response(orjson.dumps(request.app.openapi()), media_type=JSON)

@@ -66,7 +66,7 @@ def _from_json(body: Any) -> SearchQuery:
         raise InvalidValue('The body must be a JSON object such as {"query": "black leather jacket"}.')
     if "file" in body:
         raise InvalidValue("A photo is sent as the part `file` of a multipart form, not in JSON.")
-    return parse_search(body, has_photo=False)
+    return parse_search(body, from_form=False)
 
 
 def _from_form(form: Form) -> tuple[SearchQuery, bytes | None]:
@@ -81,5 +81,5 @@ def _from_form(form: Form) -> tuple[SearchQuery, bytes | None]:
     values = {name: single(given, name) for name, given in form.fields.items()}
     # A field that a form leaves empty is a field that was not given.
     values = {name: value for name, value in values.items() if value.strip()}
-    search = parse_search(values, has_photo=bool(photos))
+    search = parse_search(values, from_form=True, has_photo=bool(photos))
     return search, photos[0].content if photos else None

@@ -42,6 +42,7 @@ def test_a_link_opens_one_object_for_reading(images: ImageStore) -> None:
         link.replace("X-Amz-Date=20", "X-Amz-Date=19"),
         link[:-4] + "0000",
         link.partition("?")[0],
+        link + "&response-content-type=text%2Fhtml",
     ):
         assert httpx.get(changed, trust_env=False).status_code in (400, 403)
     assert httpx.put(link, content=b"y", trust_env=False).status_code == 403

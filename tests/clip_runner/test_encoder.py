@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,25 @@ def test_only_safetensors_are_loaded(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04")
     with pytest.raises(ModelUnavailable, match="safetensors"):
         load_model(str(tmp_path))
+
+
+def test_no_code_of_a_model_is_run(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(BUNDLED_MODEL, folder)
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Own: ...\n")
+    for name in ("config.json", "tokenizer_config.json", "preprocessor_config.json"):
+        config = json.loads((folder / name).read_text())
+        config["auto_map"] = dict.fromkeys(("AutoConfig", "AutoModel", "AutoImageProcessor"), "own.Own")
+        config["auto_map"]["AutoTokenizer"] = ["own.Own", "own.Own"]
+        (folder / name).write_text(json.dumps(config))
+    with suppress(ModelUnavailable):
+        load_model(str(folder))  # what it knows itself it may load: without their code
+    assert not (tmp_path / "ran").exists()
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "own"}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelUnavailable):
+        load_model(str(folder))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_missing_folder_is_named() -> None:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from minio import Minio
@@ -70,6 +71,20 @@ def test_users_of_the_store(store_address: str, user: str, own: str, writes: boo
         assert may(write) is (mine and writes)
         assert may(lambda bucket=bucket: client.remove_object(bucket, "there")) is (mine and writes)
     assert not may(lambda: client.make_bucket("another"))
+
+
+def test_a_link_of_the_services_user_opens_its_own_bucket_alone(store_address: str) -> None:
+    root = Minio(store_address, ACCESS_KEY, SECRET_KEY, secure=False, region="us-east-1")
+    signer = Minio(store_address, "search", PASSWORDS["search"], secure=False, region="us-east-1")
+    for bucket, status in (("accounts-photos", 200), ("accounts-segments", 403)):
+        root.put_object(bucket, "linked", io.BytesIO(b"x"), 1)
+        assert httpx.get(signer.presigned_get_object(bucket, "linked"), trust_env=False).status_code == status
+    for link in (
+        signer.presigned_put_object("accounts-photos", "written"),
+        signer.get_presigned_url("DELETE", "accounts-photos", "linked"),
+    ):
+        assert httpx.request("DELETE" if "linked" in link else "PUT", link, trust_env=False).status_code == 403
+    assert root.stat_object("accounts-photos", "linked")
 
 
 @pytest.fixture(scope="module")

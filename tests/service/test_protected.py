@@ -83,6 +83,29 @@ def test_no_key_is_in_the_log(system: System) -> None:
         assert hashlib.sha256(key.encode()).hexdigest() not in log
 
 
+def test_logs_and_metrics_say_whose_key_it_was(system: System) -> None:
+    assert ask(system, "search", "GET", "/facets").status_code == 200
+    assert '"caller":"searcher"' in system.log.read_text()
+    metrics = ask(system, "admin", "GET", "/metrics").text
+    assert 'api_key_requests_total{key="searcher"}' in metrics
+    assert 'key="encoder"' in metrics
+
+
+def test_every_answer_tells_browsers_to_be_careful(system: System) -> None:
+    for answer in (
+        ask(system, "search", "GET", "/facets"),
+        ask(system, None, "GET", "/nope"),
+        ask(system, "admin", "GET", "/"),
+    ):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    # The Swagger page brings a tracker along: nothing that is not from here is loaded, and no script within the page.
+    policy = ask(system, "admin", "GET", "/").headers["content-security-policy"]
+    assert "default-src 'self'" in policy and "script-src" not in policy
+
+
 def test_only_named_origins_may_call_from_a_browser(system: System) -> None:
     asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
     allowed = ask(system, None, "OPTIONS", "/search-image", headers=asked)
@@ -154,6 +177,12 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(system: System) 
     assert code(limited[0]) == (429, "rate_limited")
     assert 1 <= int(limited[0].headers["retry-after"]) <= 60
     assert ask(system, "admin", "GET", "/facets").status_code == 200  # another key's allowance is its own
+
+
+def test_who_tries_keys_is_slowed_down(system: System) -> None:
+    answers = [ask(system, None, "GET", "/facets", headers={"X-API-Key": str(n)}).status_code for n in range(60)]
+    assert set(answers) == {401, 429}
+    assert ask(system, "admin", "GET", "/facets").status_code == 200
 
 
 def test_refusals_are_counted(system: System) -> None:

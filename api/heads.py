@@ -1,0 +1,65 @@
+"""Bounds for a request's head, which uvicorn's faster protocol has none for: its size, and the time it may take."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import uvicorn.protocols.http.auto
+from loguru import logger
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_BYTES = 64 * 1024
+"""Of a head; what has come in the same read as its end is not counted (a read has 256 KB at most)."""
+
+MOST_SECONDS = 30.0
+"""From a connection's beginning, or a head's, to the head's end."""
+
+
+class BoundedHeads(HttpToolsProtocol):
+    """Ends a connection whose head grows or dawdles without end; otherwise one client could fill the memory."""
+
+    _head_bytes = 0
+    _in_head = True
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._begin_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_BYTES:
+                logger.warning("a request's head has more than {} bytes", MOST_BYTES)
+                self.send_400_response("The request's headers are too large.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin_head()
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        super().on_headers_complete()
+
+    def _begin_head(self) -> None:
+        self._end_head()
+        self._in_head, self._head_bytes = True, 0
+        self._deadline = self.loop.call_later(MOST_SECONDS, self.transport.close)
+
+    def _end_head(self) -> None:
+        self._in_head = False
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def bound_heads() -> None:
+    """Let uvicorn, which BentoML starts with its choice of protocol, choose this one."""
+    module: Any = uvicorn.protocols.http.auto
+    module.AutoHTTPProtocol = BoundedHeads

@@ -1,0 +1,68 @@
+"""A head without end costs the connection, not the memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+import uvicorn
+import uvloop
+
+from api import heads
+from local.ports import HOST, free_port
+
+
+async def app(scope: dict, _: object, send: object) -> None:  # type: ignore[type-arg]
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})  # type: ignore[operator]
+        await send({"type": "http.response.body", "body": b"ok"})  # type: ignore[operator]
+
+
+async def talk(port: int, *pieces: bytes) -> bytes:
+    """Send pieces until the server closes; what it said."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    try:
+        return await asyncio.wait_for(reader.read(), 30)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_heads_are_bounded_in_size_and_time(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "MOST_SECONDS", 1.0)
+
+    async def run() -> None:
+        port = free_port()
+        config = uvicorn.Config(app, host=HOST, port=port, http=heads.BoundedHeads, lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        start = b"GET / HTTP/1.1\r\nHost: x\r\n"
+        # One header without end, many headers, and an address without end.
+        for endless in (b"X-A: " + b"a" * 10_000_000, b"X-A: a\r\n" * 1_000_000):
+            assert (await talk(port, start, endless))[:12] in (b"HTTP/1.1 400", b"")
+        assert (await talk(port, b"GET /" + b"a" * 10_000_000))[:12] in (b"HTTP/1.1 400", b"")
+        # A head that dawdles, a connection that says nothing, and a second head that dawdles.
+        closed = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        assert await talk(port, start) == b""
+        assert await talk(port) == b""
+        assert (await talk(port, closed + start)).endswith(b"ok")
+        # Ordinary requests, on one connection for longer than a head may take.
+        async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False) as client:
+            for _ in range(4):
+                assert (await client.post("/", content=b"x" * 1_000_000)).text == "ok"
+                await asyncio.sleep(0.4)
+        server.should_exit = True
+        await serving
+
+    (asyncio if loop == "asyncio" else uvloop).run(run())

@@ -1,0 +1,24 @@
+"""A system that asks for keys, with the sample catalogue in it: what is fuzzed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tests.stack import SAMPLE, System
+
+KEY = "key-of-whoever-fuzzes"
+
+
+def guarded_system(folder: Path) -> System:
+    """Start one; its only key opens everything."""
+    entry = f"fuzz:admin:{hashlib.sha256(KEY.encode()).hexdigest()}"
+    system = System(folder, load=False, API_KEYS=entry, ETL_API_KEY=KEY, OPEN_METRICS="false")
+    try:
+        system.etl("run", str(SAMPLE))
+        with system.client(headers={"X-API-Key": KEY}) as client:
+            system.service.wait_ready(lambda: client.get("/facets").json()["total"] > 0, timeout=60)
+    except BaseException:
+        system.stop()
+        raise
+    return system
