@@ -71,15 +71,18 @@ def test_no_address_in_any_field_is_ever_fetched(api: httpx.Client, ear: Ear) ->
     assert ear.heard()  # it would have heard
 
 
-def test_one_port_is_open_and_what_speaks_pickle_is_not(system: System, api: httpx.Client) -> None:
+def test_one_port_is_open_to_others_and_what_speaks_pickle_is_not(system: System, api: httpx.Client) -> None:
     family = [psutil.Process(system.service.pid), *system.service.family()]
     listening = {
-        connection.laddr.port
+        (process.pid, connection.laddr.ip, connection.laddr.port)
         for process in family
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     }
-    assert listening == {system.port}
+    others = {(pid, address) for pid, address, port in listening if port != system.port}
+    # BentoML's supervisor takes orders, as JSON, on two ports of this machine alone: see docs/security.md.
+    assert others <= {(system.service.pid, HOST)}
+    assert system.port in {port for _, _, port in listening}
     # The runner takes pickle, on a socket in a folder that nobody else may enter.
     sockets = [
         Path(str(connection.laddr))
