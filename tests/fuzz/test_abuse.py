@@ -6,12 +6,13 @@ import socket
 import time
 
 from tests.fuzz.abuse import cases
+from tests.fuzz.guarded import KEY
 from tests.fuzz.neighbours import Neighbours
 from tests.fuzz.wire import Raw, request, send
 from tests.stack import System
 
 MOST_MB = 400
-_MOST_SECONDS = 60.0  # the service's own limit is 30; this machine may be busy
+_MOST_SECONDS = 90.0  # the service's own limit is 60 here
 
 
 def abuse(system: System, *, key: str = "") -> tuple[int, list[str], Neighbours]:
@@ -26,8 +27,8 @@ def abuse(system: System, *, key: str = "") -> tuple[int, list[str], Neighbours]
     return number, wrong, neighbours
 
 
-def test_abuse_is_refused_and_touches_nobody(system: System) -> None:
-    number, wrong, neighbours = abuse(system)
+def test_abuse_is_refused_and_touches_nobody(guarded: System) -> None:
+    number, wrong, neighbours = abuse(guarded, key=KEY)
     assert number > 300
     assert wrong == []
     assert neighbours.wrong == []
@@ -35,13 +36,13 @@ def test_abuse_is_refused_and_touches_nobody(system: System) -> None:
     assert neighbours.growth_mb < MOST_MB
 
 
-def test_connections_that_say_nothing_do_not_hold_up_others(system: System) -> None:
-    silent = [socket.create_connection(("127.0.0.1", system.port)) for _ in range(200)]
+def test_connections_that_say_nothing_do_not_hold_up_others(guarded: System) -> None:
+    silent = [socket.create_connection(("127.0.0.1", guarded.port)) for _ in range(200)]
     try:
         for connection in silent[:100]:
             connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         begun = time.monotonic()
-        assert send(system.port, Raw([request("/livez", b"", method="GET")])).status == 200
+        assert send(guarded.port, Raw([request("/livez", b"", method="GET")])).status == 200
         assert time.monotonic() - begun < 10
     finally:
         for connection in silent:

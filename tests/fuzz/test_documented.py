@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from tests.fuzz.documented import fuzz_documented
-from tests.fuzz.guarded import KEY, guarded_system
+from tests.fuzz.guarded import KEY
 from tests.stack import System
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    running = guarded_system(tmp_path_factory.mktemp("guarded"))
-    yield running
-    running.stop()
 
 
 def test_every_check_passes_for_requests_made_from_the_document(guarded: System) -> None:
