@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -11,15 +11,18 @@ import torch
 from loguru import logger
 from numpy.typing import NDArray
 
-from clip_runner.hardware import choose_device, fast_dtypes
+from clip_runner.backends.halving import Halving, best_size
+from clip_runner.backends.interface import Backend
+from clip_runner.backends.precision import fastest_that_agrees
+from clip_runner.hardware import fast_dtypes
 from clip_runner.identity import ModelIdentity
 from clip_runner.loading import LoadedModel, load_model
+from clip_runner.probes import PROBE_TEXTS, probe_pixels
 from clip_runner.settings import RunnerSettings
+from clip_runner.tokens import groups, padded, tokenise
 
-# Below this cosine to float32 a faster type is not worth it: neighbours begin to change places.
-_MIN_COSINE = 0.999
-
-_PROBE_TEXTS = ("a photo of a black leather jacket.", "red dress", "men's blue denim jeans, slim fit")
+_TUNED_SIZES = (8, 16, 32, 64, 128, 256)  # photos in a batch, tried on a GPU at start
+_TUNING_PASSES = 5
 
 
 def text_row_type(dim: int) -> np.dtype[Any]:
@@ -30,35 +33,38 @@ def text_row_type(dim: int) -> np.dtype[Any]:
 class Encoder:
     """A dual encoder, loaded, checked against float32 and warmed up. One thread at a time."""
 
-    def __init__(self, settings: RunnerSettings) -> None:
+    def __init__(self, settings: RunnerSettings, backend: Backend | None = None) -> None:
+        """Load the model; `backend` computes it instead of the one of `MODEL_BACKEND`."""
         started = perf_counter()
-        self.device = choose_device(settings.model_device)
-        if self.device.type == "cpu":
-            torch.set_num_threads(settings.model_threads)
-        self._load(settings)
-        self.dtype = self._choose_dtype(settings)
+        loaded: LoadedModel = load_model(settings.model_id)
+        self._tokenizer = loaded.tokenizer
+        self._to_full_length = loaded.text_padding == "max_length"
+        self.identity: ModelIdentity = loaded.identity
+        self.pixel_spec = loaded.pixel_spec
+        self.context_tokens = loaded.context_tokens
+        self._texts_that_fit = Halving("texts", settings.max_text_batch)
+        self._photos_that_fit = Halving("photos", settings.max_image_batch)
+        self._backend = backend or self._made(settings, loaded)
         texts_s, photos_s = self._warm_up()
         logger.info(
-            "{} on {} in {}: {:.0f} texts/s, {:.0f} photos/s, ready after {:.1f} s",
+            "{} on {} in {} by {}: {:.0f} texts/s, {:.0f} photos/s, ready after {:.1f} s",
             self.identity.model,
             self.device,
-            str(self.dtype).removeprefix("torch."),
+            self.dtype,
+            settings.model_backend,
             texts_s,
             photos_s,
             perf_counter() - started,
         )
 
-    def _load(self, settings: RunnerSettings) -> None:
-        loaded: LoadedModel = load_model(settings.model_id)
-        self._model = loaded.model.to(self.device)
-        self._tokenizer = loaded.tokenizer
-        self._text_padding = loaded.text_padding
-        self.identity: ModelIdentity = loaded.identity
-        self.pixel_spec = loaded.pixel_spec
-        self.context_tokens = loaded.context_tokens
-        self._mean = torch.tensor(loaded.mean, device=self.device).view(1, 3, 1, 1)
-        self._std = torch.tensor(loaded.std, device=self.device).view(1, 3, 1, 1)
-        self._rescale = loaded.rescale
+    @property
+    def device(self) -> str:
+        return self._backend.device
+
+    @property
+    def dtype(self) -> str:
+        """float32, bfloat16, float16, or mixed (weights float32, products bfloat16)."""
+        return self._backend.dtype
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[Any]:
         """Unit vectors of texts.
@@ -69,19 +75,17 @@ class Encoder:
         rows = np.zeros(len(texts), text_row_type(self.identity.dim))
         if len(texts) == 0:
             return rows
-        tokens = self._tokenizer(
-            list(texts),
-            truncation=True,
-            max_length=self.context_tokens,
-            # A batch costs as much as its longest text: 77 tokens about six times as much as 12.
-            padding=self._text_padding,
-            return_tensors="pt",
+        ids, rows["truncated"] = tokenise(
+            self._tokenizer, texts, self.context_tokens, to_full_length=self._to_full_length
         )
-        rows["truncated"] = [bool(encoding.overflowing) for encoding in tokens.encodings]
-        with torch.inference_mode():
-            output = self._model.get_text_features(**tokens.to(self.device))
-        rows["vector"] = _unit(output)
+        for group in groups(ids):
+            rows["vector"][group] = self._encoded_group([ids[index] for index in group])
         return rows
+
+    def _encoded_group(self, ids: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        return _unit(
+            self._texts_that_fit.run(len(ids), lambda piece: self._backend.texts(padded(ids[piece], self._tokenizer)))
+        )
 
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors of photos.
@@ -94,54 +98,55 @@ class Encoder:
         """
         if len(pixels) == 0:
             return np.zeros((0, self.identity.dim), np.float32)
-        with torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device, non_blocking=True)
-            values = batch.permute(0, 3, 1, 2).float() * self._rescale
-            values = ((values - self._mean) / self._std).to(self._model.dtype)
-            output = self._model.get_image_features(pixel_values=values)
-        return _unit(output)
+        return _unit(self._photos_that_fit.run(len(pixels), lambda piece: self._backend.photos(pixels[piece])))
 
-    def _choose_dtype(self, settings: RunnerSettings) -> torch.dtype:
-        """Set the model's type: the one asked for, or the fastest that agrees with float32."""
-        if settings.model_dtype != "auto":
-            asked: torch.dtype = getattr(torch, settings.model_dtype)
-            self._model.to(asked)
-            return asked
-        candidates = fast_dtypes(self.device)
-        if not candidates:
-            return torch.float32
-        reference = self._probe_vectors()
-        for dtype in candidates:
-            self._model.to(dtype)
-            cosine = float((self._probe_vectors() * reference).sum(axis=1).min())
-            if cosine >= _MIN_COSINE:
-                return dtype
-            logger.info("{} loses too much (cosine {:.4f} to float32)", dtype, cosine)
-            # Rounded weights cannot be widened again: read them anew rather than hold two copies.
-            self._load(settings)
-        return torch.float32
+    def _made(self, settings: RunnerSettings, loaded: LoadedModel) -> Backend:
+        """The backend of the settings, in the type asked for or in the fastest that agrees with float32."""
+        if settings.model_backend == "openvino":
+            from clip_runner.backends.openvino_backend import OpenVinoBackend
+
+            made = self._backend = OpenVinoBackend(settings, loaded)
+            self._choose(settings, fast_dtypes(torch.device("cpu"))[:1], made.use)
+            return made
+        from clip_runner.backends.torch_backend import TorchBackend
+
+        by_torch = self._backend = TorchBackend(settings, loaded)
+        self._choose(settings, fast_dtypes(torch.device(by_torch.device)), by_torch.use)
+        if torch.device(by_torch.device).type == "cuda":
+            self._photos_that_fit.largest = self._tuned(settings.max_image_batch)
+        by_torch.capture(self._photos_that_fit.largest)
+        return by_torch
+
+    def _choose(self, settings: RunnerSettings, candidates: Sequence[str], use: Callable[[str], None]) -> None:
+        if settings.model_dtype == "auto":
+            fastest_that_agrees(candidates, use, self._probe_vectors)
+        else:
+            use(settings.model_dtype)
+
+    def _tuned(self, most: int) -> int:
+        """The batch of photos that this device encodes fastest, as tried out."""
+        pixels = probe_pixels(self.pixel_spec, 4)
+
+        def rate(size: int) -> float:
+            batch = np.resize(pixels, (size, *pixels.shape[1:]))
+            self._backend.photos(batch)
+            start = perf_counter()
+            for _ in range(_TUNING_PASSES):
+                self._backend.photos(batch)
+            return size * _TUNING_PASSES / (perf_counter() - start)
+
+        sizes = [size for size in _TUNED_SIZES if size < most] + [most]
+        chosen = best_size(sizes, rate)
+        logger.info("{} photos in a batch are the fastest here", chosen)
+        return chosen
 
     def _probe_vectors(self) -> NDArray[np.float32]:
-        texts = self.encode_texts(_PROBE_TEXTS)["vector"]
-        return np.concatenate([texts, self.encode_pixels(self._probe_pixels(4))])
-
-    def _probe_pixels(self, count: int) -> NDArray[np.uint8]:
-        """Soft coloured shapes with a little grain: nearer to photos than noise is."""
-        random = np.random.default_rng(0)
-        height, width = self.pixel_spec.height, self.pixel_spec.width
-        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-        photos = np.empty((count, height, width, 3), np.uint8)
-        for photo in photos:
-            centre, spread = random.uniform(0.3, 0.7, 2), random.uniform(0.1, 0.4, 2)
-            shape = np.exp(-(((x / width - centre[0]) / spread[0]) ** 2) - ((y / height - centre[1]) / spread[1]) ** 2)
-            colours = random.uniform(0, 255, (2, 3))
-            blend = shape[..., None] * colours[0] + (1 - shape[..., None]) * colours[1]
-            photo[...] = np.clip(blend + random.normal(0, 8, blend.shape), 0, 255)
-        return photos
+        texts = self.encode_texts(PROBE_TEXTS)["vector"]
+        return np.concatenate([texts, self.encode_pixels(probe_pixels(self.pixel_spec, 4))])
 
     def _warm_up(self) -> tuple[float, float]:
         """Run both towers until their buffers are allocated; texts/s and photos/s of a small batch."""
-        texts, pixels = list(_PROBE_TEXTS) * 4, self._probe_pixels(4)
+        texts, pixels = list(PROBE_TEXTS) * 4, probe_pixels(self.pixel_spec, 4)
         self.encode_texts(texts)
         self.encode_pixels(pixels)
         start = perf_counter()
@@ -151,8 +156,8 @@ class Encoder:
         return len(texts) / (middle - start), len(pixels) / (perf_counter() - middle)
 
 
-def _unit(output: Any) -> NDArray[np.float32]:
-    """Unit float32 vectors of what `get_*_features` returned (an object since transformers 5)."""
-    features = getattr(output, "pooler_output", output).float()
-    vectors: NDArray[np.float32] = torch.nn.functional.normalize(features, dim=-1).cpu().numpy()
+def _unit(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Unit vectors; the length is bounded from below as torch's `normalize` does, so that zeros stay zeros."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    vectors: NDArray[np.float32] = features / np.maximum(lengths, 1e-12)
     return vectors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -33,6 +34,9 @@ class ClipRunner:
     """Encodes batches of texts and of pixels. Every item it gets has been checked."""
 
     def __init__(self) -> None:
+        # Read once by torch's OpenMP, at its import. A thread that waits for the other ones sleeps: by default it
+        # spins, on the very core that the service's decoding or HTTP needs.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         # torch and transformers are loaded here, in the runner's process alone.
         from clip_runner.dispatching import dispatch_at_once, meter_queue
         from clip_runner.encoder import Encoder
@@ -74,6 +78,6 @@ class ClipRunner:
             "dim": encoder.identity.dim,
             "pixel_spec": encoder.pixel_spec.to_dict(),
             "context_tokens": encoder.context_tokens,
-            "device": str(encoder.device),
-            "dtype": str(encoder.dtype).removeprefix("torch."),
+            "device": encoder.device,
+            "dtype": encoder.dtype,
         }

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BUNDLED_MODEL = Path(__file__).parent / "mini" / "fashion-clip-mini"
@@ -23,8 +23,14 @@ class RunnerSettings(BaseSettings):
     model_device: str = "auto"
     """auto, cpu, cuda, cuda:1 ...; auto takes a GPU where there is one."""
 
-    model_dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """auto: the fastest type of this hardware whose vectors agree with float32 (cosine >= 0.999)."""
+    model_backend: Literal["torch", "openvino"] = "torch"
+    """What computes the model; openvino is an optional package, for CPUs."""
+
+    model_dtype: Literal["auto", "float32", "bfloat16", "float16", "mixed"] = "auto"
+    """auto: the fastest type of this hardware whose vectors agree with float32 (cosine >= 0.999).
+
+    mixed: weights in float32, matrix products in bfloat16.
+    """
 
     model_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Threads of one forward pass on a CPU."""
@@ -37,3 +43,12 @@ class RunnerSettings(BaseSettings):
 
     request_timeout: float = Field(30, gt=0)
     """Seconds after which nobody waits for an answer any more (the service's limit)."""
+
+    @model_validator(mode="after")
+    def _backend_has_the_type(self) -> RunnerSettings:
+        if self.model_backend == "openvino":
+            if self.model_dtype in ("float16", "mixed"):
+                raise ValueError("MODEL_BACKEND=openvino computes in MODEL_DTYPE auto, float32 or bfloat16")
+            if self.model_device not in ("auto", "cpu"):
+                raise ValueError("MODEL_BACKEND=openvino computes on MODEL_DEVICE auto or cpu")
+        return self

@@ -21,7 +21,7 @@ compile() {
     { echo "# Made by \`make lock\` from pyproject.toml; do not edit."; cat "$work/$out"; } >"$out"
 }
 
-compile requirements-dev.txt --extra ui --extra alert_webhook --extra local --extra dev
+compile requirements-dev.txt --extra ui --extra alert_webhook --extra local --extra openvino --extra dev
 grep -v '^#' requirements-dev.txt | sed -nE 's/^([a-z0-9._-]+==[^ ]+).*/\1/p' >"$work/pins"
 compile requirements.txt -c "$work/pins"
 compile requirements-local.txt --extra ui --extra local -c "$work/pins"
@@ -41,4 +41,5 @@ PY
 
 alone ui requirements-ui.txt
 alone etl requirements-etl.txt
+alone openvino requirements-openvino.txt
 alone alert_webhook monitoring/alert_webhook/requirements.txt

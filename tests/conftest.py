@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import httpx
@@ -9,6 +10,9 @@ import pytest
 
 from tests.full_milvus import FullMilvus
 from tests.stack import Stores, System
+
+# As in the runner: on a machine that others use too, torch's threads must not spin while they wait for each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,30 @@
+"""What a backend is: token ids and pixels in, features out. Tokens, batches and unit length are the encoder's."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tokens = dict[str, NDArray[np.int64]]
+"""`input_ids` and, where the model has it, `attention_mask`; each of shape (n, length), padded."""
+
+
+class OutOfMemory(Exception):
+    """The batch is too large for the device's memory; half of it may fit."""
+
+
+class Backend(Protocol):
+    """A loaded model. One thread at a time."""
+
+    device: str
+    dtype: str
+
+    def texts(self, tokens: Tokens) -> NDArray[np.float32]:
+        """Features (n, dim), of any length; OutOfMemory where the batch does not fit."""
+        ...
+
+    def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features (n, dim) of RGB pixels (n, height, width, 3); OutOfMemory where the batch does not fit."""
+        ...

@@ -1,0 +1,188 @@
+"""Backends agree with float32, batches that do not fit are halved, and short texts do not pay for long ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from transformers import CLIPConfig, CLIPModel
+
+from clip_runner.backends.graphs import size_for, sizes_up_to
+from clip_runner.backends.halving import Halving, best_size
+from clip_runner.backends.interface import OutOfMemory
+from clip_runner.backends.precision import fastest_that_agrees
+from clip_runner.backends.torch_backend import TorchBackend
+from clip_runner.encoder import Encoder
+from clip_runner.loading import load_model
+from clip_runner.probes import probe_pixels
+from clip_runner.settings import BUNDLED_MODEL, RunnerSettings
+from clip_runner.tokens import groups
+from tests.clip_runner.test_encoder import save_beside_tokenizer, settings
+
+TEXTS = [" ".join(["red", "dress", "with", "buttons"][: 1 + number % 4] * (1 + number // 12)) for number in range(60)]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLIP of two narrow layers: what is tested here does not depend on the size."""
+    tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**tiny, "vocab_size": 8192, "max_position_embeddings": 32, "eos_token_id": 8191, "bos_token_id": 8190}
+    torch.manual_seed(0)
+    config = CLIPConfig(text_config=text, vision_config={**tiny, "image_size": 32, "patch_size": 8}, projection_dim=32)
+    return save_beside_tokenizer(CLIPModel(config), tmp_path_factory.mktemp("models") / "small", size=32)
+
+
+def vectors(encoder: Encoder) -> NDArray[np.float32]:
+    photos = encoder.encode_pixels(probe_pixels(encoder.pixel_spec, 12))
+    return np.concatenate([encoder.encode_texts(TEXTS)["vector"], photos])
+
+
+def cosine(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    return float((ours * theirs).sum(axis=1).min())
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed"])
+def test_a_faster_type_agrees_with_float32(small: Path, dtype: str) -> None:
+    assert cosine(vectors(Encoder(settings(small, model_dtype=dtype))), vectors(Encoder(settings(small)))) > 0.99
+
+
+def test_openvino_agrees_with_torch(small: Path) -> None:
+    pytest.importorskip("openvino", reason="the optional backend is not installed")
+    by_openvino = Encoder(settings(small, model_backend="openvino"))
+    assert cosine(vectors(by_openvino), vectors(Encoder(settings(small)))) > 0.9999
+    assert by_openvino.identity == Encoder(settings(small)).identity  # either may search what the other has loaded
+
+
+def test_a_backend_refuses_what_it_cannot_do() -> None:
+    with pytest.raises(ValidationError, match="MODEL_DTYPE"):
+        RunnerSettings(_env_file=None, model_backend="openvino", model_dtype="float16")
+    with pytest.raises(ValidationError, match="MODEL_DEVICE"):
+        RunnerSettings(_env_file=None, model_backend="openvino", model_device="cuda")
+
+
+def test_weights_that_were_rounded_are_read_anew(small: Path) -> None:
+    loaded = load_model(str(small))
+    backend = TorchBackend(settings(small), loaded)
+    pixels = probe_pixels(loaded.pixel_spec, 2)
+    exact = backend.photos(pixels)
+    backend.use("bfloat16")
+    assert not np.array_equal(backend.photos(pixels), exact)
+    backend.use("float32")
+    assert np.array_equal(backend.photos(pixels), exact)
+
+
+def test_the_first_type_that_agrees_is_taken() -> None:
+    now = ""
+
+    def use(name: str) -> None:
+        nonlocal now
+        now = name
+
+    def probe() -> NDArray[np.float32]:
+        angle = {"float32": 0.0, "float16": 0.2, "bfloat16": 0.01}[now]
+        return np.array([[np.cos(angle), np.sin(angle)]], np.float32)
+
+    assert fastest_that_agrees(["float16", "bfloat16"], use, probe) == now == "bfloat16"
+    assert fastest_that_agrees(["float16"], use, probe) == now == "float32"
+
+
+class Small:
+    """A torch model on a device that holds no more than some photos or texts at once."""
+
+    def __init__(self, model: Any, room: int) -> None:
+        self._model, self._room = model, room
+        self.batches: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def _fits(self, count: int) -> None:
+        if count > self._room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.batches.append(count)
+
+    def get_image_features(self, pixel_values: torch.Tensor) -> Any:
+        self._fits(len(pixel_values))
+        return self._model.get_image_features(pixel_values=pixel_values)
+
+    def get_text_features(self, **tokens: torch.Tensor) -> Any:
+        self._fits(len(tokens["input_ids"]))
+        return self._model.get_text_features(**tokens)
+
+
+def encoder_with_room_for(room: int, model: Path) -> tuple[Encoder, Small]:
+    loaded = load_model(str(model))
+    backend = TorchBackend(settings(model), loaded)
+    backend._model = cramped = Small(loaded.model, room)
+    return Encoder(settings(model), backend), cramped
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_its_vectors_are_the_same(small: Path) -> None:
+    cramped, model = encoder_with_room_for(5, small)
+    assert cosine(vectors(cramped), vectors(Encoder(settings(small)))) > 0.99999
+    assert max(model.batches) <= 5
+    model.batches.clear()
+    cramped.encode_pixels(probe_pixels(cramped.pixel_spec, 12))
+    assert model.batches == [3, 3, 3, 3]  # what did not fit once is not tried again
+
+
+def test_one_item_that_does_not_fit_fails(small: Path) -> None:
+    with pytest.raises(OutOfMemory):
+        encoder_with_room_for(0, small)
+
+
+def test_halving_encodes_each_item_once_and_in_order() -> None:
+    seen: list[slice] = []
+
+    def encode(piece: slice) -> NDArray[np.float32]:
+        if piece.stop - piece.start > 3:
+            raise OutOfMemory
+        seen.append(piece)
+        return np.arange(piece.start, piece.stop, dtype=np.float32)[:, None]
+
+    assert Halving("items", 16).run(10, encode).ravel().tolist() == list(range(10))
+    assert [(piece.start, piece.stop) for piece in seen] == [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]
+
+
+def test_the_smallest_batch_that_is_nearly_the_fastest_is_taken() -> None:
+    rates = {8: 50.0, 16: 97.0, 32: 100.0}
+
+    def rate(size: int) -> float:
+        if size > 32:
+            raise OutOfMemory
+        return rates[size]
+
+    assert best_size([8, 16, 32, 64], rate) == 16
+    assert best_size([64], rate) == 64  # halving finds out what fits
+
+
+def test_a_graphs_size_holds_the_batch() -> None:
+    sizes = sizes_up_to(48)
+    assert sizes == [1, 2, 4, 8, 16, 32, 48]
+    assert [size_for(count, sizes) for count in (1, 3, 33, 48, 49)] == [1, 4, 48, 48, None]
+
+
+def test_texts_are_grouped_by_length() -> None:
+    lengths = [40] * 20 + [8] * 30 + [9, 10]
+    made = list(groups([np.zeros(length, np.int64) for length in lengths]))
+    assert sorted(index for group in made for index in group) == list(range(52))
+    assert [max(lengths[index] for index in group) for group in made] == [10, 40]
+    assert [len(group) for group in groups([np.zeros(length, np.int64) for length in (3, 30, 9)])] == [3]
+
+
+def test_a_texts_company_changes_nothing(small: Path) -> None:
+    encoder = Encoder(settings(small))
+    alone = np.concatenate([encoder.encode_texts([text])["vector"] for text in TEXTS])
+    assert np.allclose(encoder.encode_texts(TEXTS)["vector"], alone, atol=1e-5)
+
+
+def test_the_bundled_models_type_agrees_with_float32() -> None:
+    chosen, exact = Encoder(settings(model_dtype="auto")), Encoder(settings())
+    assert chosen.dtype in ("bfloat16", "mixed", "float32")
+    assert cosine(vectors(chosen), vectors(exact)) >= 0.998
+    assert chosen.identity.model == f"{BUNDLED_MODEL.name}@{exact.identity.model.partition('@')[2]}"
