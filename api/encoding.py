@@ -16,6 +16,7 @@ from api.errors import ApiError, Unavailable
 from api.health import PartWatch
 from api.metering import Metrics
 from api.settings import ServiceSettings
+from api.text_cache import TextCache, TextVector
 from clip_runner.pixel_room import PixelRoom
 from clip_runner.pixels import PhotoError, PixelSpec, decode_pixels
 
@@ -63,6 +64,7 @@ class Encoding:
 
     def __init__(self, runner: Runner, settings: ServiceSettings, metrics: Metrics) -> None:
         self._runner = runner
+        self._cache = TextCache(settings.text_cache_items)
         self._metrics = metrics
         self._max_mpixels = settings.max_image_mpixels
         self._draft = settings.jpeg_draft
@@ -99,9 +101,26 @@ class Encoding:
         return known
 
     async def texts(self, texts: list[str]) -> tuple[NDArray[np.float32], list[int]]:
-        """Unit vectors (n, dim), float32, and the indices of texts that were cut to the model's context."""
-        rows = await self._guarded("encode_texts", self._runner.encode_texts(texts))
-        return np.ascontiguousarray(rows["vector"]), np.flatnonzero(rows["truncated"]).tolist()
+        """Unit vectors (n, dim), float32, and the indices of texts that were cut to the model's context.
+
+        A text that was encoded lately has the very vector that it had then; while the runner is away, none has.
+        """
+        self.watch.require()
+        known = await self.model()
+        found = self._cache.find(known.model, texts)
+        self._metrics.text_cache("hit", sum(text in found for text in texts))
+        if missing := [text for text in dict.fromkeys(texts) if text not in found]:
+            rows = await self._guarded("encode_texts", self._runner.encode_texts(missing))
+            made = {
+                text: TextVector(row["vector"].copy(), bool(row["truncated"]))
+                for text, row in zip(missing, rows, strict=True)
+            }
+            self._cache.keep(known.model, made)
+            found |= made
+            self._metrics.text_cache("miss", len(missing))
+            self._metrics.text_cache_items.set(len(self._cache))
+        vectors = np.stack([found[text].vector for text in texts])
+        return vectors, [index for index, text in enumerate(texts) if found[text].truncated]
 
     async def photos(self, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Unit vectors (n, dim), float32, of decoded photos."""

@@ -64,6 +64,14 @@ class Metrics:
         self._encoded_items = Counter(
             "encoded_items_total", "Texts and photos encoded.", ("method",), registry=registry
         )
+        self._text_cache = Counter(
+            "text_cache_total", "Texts looked up among those encoded lately.", ("outcome",), registry=registry
+        )
+        for outcome in ("hit", "miss"):  # present from the start, so that the first is a rise from zero
+            self._text_cache.labels(outcome)
+        self.text_cache_items = Gauge(
+            "text_cache_items", "Texts whose vectors are remembered.", registry=registry, multiprocess_mode="livesum"
+        )
         self._bad_input = Counter(
             "bad_input_total", "Requests and photos refused, by error code.", ("code",), registry=registry
         )
@@ -122,6 +130,9 @@ class Metrics:
     def encoded(self, method: str, endpoint: str, items: int) -> None:
         self._encodings.labels(method, endpoint).inc()
         self._encoded_items.labels(method).inc(items)
+
+    def text_cache(self, outcome: str, texts: int) -> None:
+        self._text_cache.labels(outcome).inc(texts)
 
     def refused(self, code: str) -> None:
         """Count a refusal by its error code (a fixed set, see `api.errors` and `clip_runner.pixels`)."""

@@ -46,6 +46,9 @@ class ServiceSettings(StoreSettings):
     decode_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Threads that decode photos, in each API process."""
 
+    text_cache_items: int = Field(4096, ge=0)
+    """Texts whose vectors each API process remembers, the ones used last; 0: none."""
+
     jpeg_draft: Literal["auto", "never"] = "auto"
     """auto: large JPEGs are decoded at a fraction of their size, several times as fast; never: always in full."""
 
