@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STACK := $(or $(LOCAL_DIR),.local)/stack.env
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format fuzz sbom etl etl-proof eval train lock tables screenshots ui-load monitoring-proof clean-local bench bench-quick
+.PHONY: help run test lint format fuzz sbom etl etl-proof eval train lock tables screenshots ui-load monitoring-proof clean-local bench bench-quick bench-cost bench-backends bench-large bench-memory bench-scale
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -87,6 +87,22 @@ bench: $(VENV)/.bench ## how close the service comes to the machine's limit, as 
 
 bench-quick: $(VENV)/.bench ## the same in one short round, with the bundled model: three minutes
 	$(BIN)/python -m benchmarks --quick $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
+
+bench-cost: $(VENV)/.bench ## CPU time of a photo, a text, a search; needs no quiet machine: make bench-cost [ARGS="--model b32"]
+	$(BIN)/python -m benchmarks.cost $(ARGS)
+
+bench-backends: $(VENV)/.bench ## CPU time and accuracy of each backend and type: make bench-backends [ARGS="--model b32"]
+	$(BIN)/python -m benchmarks.backends $(ARGS)
+
+bench-large: $(VENV)/.bench ## large photos, decoded in full and at a fraction: make bench-large [PHOTOS=folder] [ARGS=...]
+	$(BIN)/python -m benchmarks.large $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
+
+bench-memory: $(VENV)/.bench ## the service's memory over 20,000 requests
+	$(BIN)/python -m benchmarks.memory $(ARGS)
+
+bench-scale: $(VENV)/.bench ## searching 1,000, 100,000 and 1,000,000 items in Milvus 2.3.5: make bench-scale FOLDER=folder
+	@test -n "$(FOLDER)" || { echo "make bench-scale FOLDER=folder: say where Milvus may keep some GB"; exit 2; }
+	$(BIN)/python -m benchmarks.scale all --folder $(FOLDER) $(ARGS)
 
 $(VENV)/.bench: $(VENV)/.dev benchmarks/requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r benchmarks/requirements.txt

@@ -38,6 +38,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", default="bundled,b32", help="bundled, b32 (ViT-B/32's shape, random weights), both")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=20, help="length of each measurement")
+    parser.add_argument("--parts", default="service,before", help="beside the limit: service, before, infinity")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service")
+    parser.add_argument("--add", type=Path, metavar="FILE", help="go on with the rounds of an earlier run's JSON")
     parser.add_argument("--quick", action="store_true", help="one short round with the bundled model")
     parser.add_argument("--out", type=Path, help="where the JSON goes (default: benchmarks/results/, by date)")
     return parser.parse_args()
@@ -46,27 +49,27 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Run all rounds, print the table, write figures and plot."""
     asked_for = _arguments()
-    plan = Plan(asked_for.seconds, searches=500, baseline=True)
+    parts, env = asked_for.parts.split(","), dict(setting.split("=", 1) for setting in asked_for.set)
+    plan = Plan(asked_for.seconds, 500, parts, env)
     chosen, rounds = asked_for.models.split(","), asked_for.rounds
     if asked_for.quick:
-        plan, chosen, rounds = Plan(6, searches=100, baseline=True), ["bundled"], 1
+        plan, chosen, rounds = Plan(6, 100, parts, env), ["bundled"], 1
     where = machine.describe()
     _say(", ".join(f"{name} {value}" for name, value in where.items()))
     files = photos(asked_for.photos, asked_for.size, 64)
-    runs: dict[str, tuple[list[Figures], list[asked.Line]]] = {}
+    out = asked_for.add or asked_for.out or _RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H%M}.json"
+    made: dict[str, list[Figures]] = report.read(asked_for.add) if asked_for.add and asked_for.add.exists() else {}
     for name in chosen:
         model = models.bundled() if name == "bundled" else models.vit_b_32(_CACHE / "vit-b-32")
-        figures = []
         for number in range(rounds):
             begun = perf_counter()
             here = f"{name} {number + 1}/{rounds}: "
-            figures.append(run_round(model, files, plan, partial(_say_of, here)))
+            made.setdefault(name, []).append(run_round(model, files, plan, partial(_say_of, here)))
             _say(f"{here}{perf_counter() - begun:.0f} s")
-        runs[name] = (figures, asked.lines(figures))
-        _say(f"\n{name}\n{report.table(runs[name][1])}\n")
-    out = asked_for.out or _RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H%M}.json"
-    report.write(out, where, runs)
-    report.plot(out.with_suffix(".png"), runs)
+            # After each round, so that a run that is cut short keeps what it has.
+            report.write(out, where, {name: (rounds_, asked.lines(rounds_)) for name, rounds_ in made.items()})
+        _say(f"\n{name}\n{report.table(asked.lines(made[name]))}\n")
+    report.plot(out.with_suffix(".png"), {name: (rounds_, asked.lines(rounds_)) for name, rounds_ in made.items()})
     _say(f"figures: {out}, plot: {out.with_suffix('.png')}")
     return 0
 

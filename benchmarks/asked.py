@@ -35,6 +35,12 @@ ASKED = (
           lambda f: f["service texts/s, 32 a request"] / f["limit texts/s"], least=0.9),
     Asked("/encode_text, one text, 64 in flight / limit",
           lambda f: f["service texts/s, 64 in flight"] / f["limit texts/s"], least=0.6),
+    Asked("CPU of a photo at saturation: limit / service",
+          lambda f: f["limit photo CPU s"] / f["service photo CPU s"], least=0.9),
+    Asked("CPU of a text, 32 a request: limit / service",
+          lambda f: f["limit batched text CPU s"] / f["service text CPU s, 32 a request"], least=0.9),
+    Asked("CPU of a text, 64 in flight: limit / service",
+          lambda f: f["limit batched text CPU s"] / f["service text CPU s, 64 in flight"], least=0.6),
     Asked("/encode_image / the design before, 32 in flight",
           lambda f: f["service photos/s, 32 in flight"] / f["before photos/s, 32 in flight"],
           least=3, needs="before photos/s, 32 in flight"),
@@ -45,6 +51,12 @@ ASKED = (
           least=4, needs="before texts/s, 32 in flight"),
     Asked("  its p99 / the design before",
           lambda f: f["service text p99 s"] / f["before text p99 s"], most=1 / 3, needs="before text p99 s"),
+    Asked("/encode_image / infinity, 32 in flight",
+          lambda f: f["service photos/s, 32 in flight"] / f["infinity photos/s, 32 in flight"],
+          least=1.3, needs="infinity photos/s, 32 in flight"),
+    Asked("/encode_text / infinity, 32 in flight",
+          lambda f: f["service texts/s, 32 in flight"] / f["infinity texts/s, 32 in flight"],
+          least=1.3, needs="infinity texts/s, 32 in flight"),
     Asked("search by words: CPU ms beyond the text's encoding",
           lambda f: f["service search CPU s beyond its text"] * 1000, most=8),
     Asked("memory of service and runner, GB", lambda f: f["service memory"] / 1e9, most=1.2),
@@ -62,6 +74,7 @@ class Line:
     median: float
     low: float
     high: float
+    rounds: int
     met: bool
 
 
@@ -69,9 +82,9 @@ def lines(rounds: Sequence[Figures]) -> list[Line]:
     """The table of a model's rounds; a ratio is made within each round, the median of them counts."""
     table = []
     for asked in ASKED:
-        if asked.needs and asked.needs not in rounds[0]:
+        values = [asked.ratio(figures) for figures in rounds if not asked.needs or asked.needs in figures]
+        if not values:
             continue
-        values = [asked.ratio(figures) for figures in rounds]
         median = float(np.median(values))
-        table.append(Line(asked.what, asked.bound, median, min(values), max(values), asked.met(median)))
+        table.append(Line(asked.what, asked.bound, median, min(values), max(values), len(values), asked.met(median)))
     return table

@@ -33,6 +33,12 @@ class Limits:
     photos_decoded: float
     """Decoded and resized, a photo a thread on every core."""
 
+    photo_cpu_s: float
+    """CPU seconds of a photo: encoded in the best batch, and decoded."""
+
+    batched_text_cpu_s: float
+    """CPU seconds of a text in the best batch."""
+
     load_s: float
     """Loading the model in plain Python, until its first vector."""
 
@@ -71,7 +77,7 @@ def _measure_here(model: str, folder: Path, seconds: float) -> Limits:
 
     pixels = np.stack([decode(data) for data in files[:8]])
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        decoded = _rate(lambda: len(list(pool.map(decode, files))), seconds)
+        decoded, decode_cpu = _rate(lambda: len(list(pool.map(decode, files))), seconds)
     by_batch = {n: _rate(_encoding(encoder.encode_pixels, np.resize(pixels, (n, *pixels.shape[1:]))), seconds)
                 for n in _PHOTO_BATCHES}  # fmt: skip
     # Texts sorted by length would flatter: they come as they are.
@@ -79,12 +85,14 @@ def _measure_here(model: str, folder: Path, seconds: float) -> Limits:
     text_cpu = _cpu_of_singles(encoder.encode_texts, texts)
     best_photos, best_texts = max(by_batch, key=by_batch.__getitem__), max(by_texts, key=by_texts.__getitem__)
     return Limits(
-        photos_encoded=by_batch[best_photos],
+        photos_encoded=by_batch[best_photos][0],
         photo_batch=best_photos,
-        texts_encoded=by_texts[best_texts],
+        texts_encoded=by_texts[best_texts][0],
         text_batch=best_texts,
         text_cpu_s=text_cpu,
         photos_decoded=decoded,
+        photo_cpu_s=by_batch[best_photos][1] + decode_cpu,
+        batched_text_cpu_s=by_texts[best_texts][1],
         load_s=load_s,
     )
 
@@ -108,14 +116,14 @@ def _encoding(encode: Callable[..., object], batch: Sequence[str] | np.ndarray) 
     return once
 
 
-def _rate(work: Callable[[], int], seconds: float) -> float:
-    """Items a second; `work` does some and says how many. Its first call is not counted."""
+def _rate(work: Callable[[], int], seconds: float) -> tuple[float, float]:
+    """Items a second, and CPU seconds an item; `work` does some and says how many. Its first call is not counted."""
     work()
-    items, begin, spent = 0, perf_counter(), 0.0
+    items, begin, cpu, spent = 0, perf_counter(), process_time(), 0.0
     while spent < seconds:
         items += work()
         spent = perf_counter() - begin
-    return items / spent
+    return items / spent, (process_time() - cpu) / items
 
 
 if __name__ == "__main__":

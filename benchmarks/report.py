@@ -13,14 +13,27 @@ from benchmarks.rounds import Figures, medians
 
 def table(lines: Sequence[Line]) -> str:
     """The table as text."""
-    rows = [("", "asked for", "median", "of the rounds", "")]
+    rows = [("", "asked for", "median", "of the rounds", "rounds", "")]
     rows += [
-        (line.what, line.bound, f"{line.median:.2f}", f"{line.low:.2f} .. {line.high:.2f}", "" if line.met else "short")
+        (
+            line.what,
+            line.bound,
+            f"{line.median:.2f}",
+            f"{line.low:.2f} .. {line.high:.2f}",
+            str(line.rounds),
+            "" if line.met else "short",
+        )
         for line in lines
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
                      for row in rows)  # fmt: skip
+
+
+def read(file: Path) -> dict[str, list[Figures]]:
+    """The rounds of each model of an earlier run."""
+    content = json.loads(file.read_text())
+    return {name: model["rounds"] for name, model in content["models"].items()}
 
 
 def write(file: Path, machine: dict[str, str], runs: dict[str, tuple[list[Figures], list[Line]]]) -> None:
@@ -46,9 +59,11 @@ def plot(file: Path, runs: dict[str, tuple[list[Figures], list[Line]]]) -> None:
     bars = {
         "photos": (("limit", "limit photos/s"), ("service", "service photos/s"),
                    ("service, one a request", "service photos/s, 32 in flight"),
+                   ("infinity, one a request", "infinity photos/s, 32 in flight"),
                    ("design before, one a request", "before photos/s, 32 in flight")),
         "texts": (("limit", "limit texts/s"), ("service, 32 a request", "service texts/s, 32 a request"),
                   ("service, one a request", "service texts/s, 64 in flight"),
+                  ("infinity, one a request", "infinity texts/s, 32 in flight"),
                   ("design before, one a request", "before texts/s, 32 in flight")),
     }  # fmt: skip
     figure, axes = pyplot.subplots(len(runs), 2, figsize=(10, 1 + 2 * len(runs)), squeeze=False)

@@ -61,7 +61,7 @@ def ours(folder: Path, model: Path, **env: str) -> Iterator[tuple[Server, dict[s
     }  # fmt: skip
     command = [str(_BIN / "bentoml"), "serve", "service:FashionSearch", "--host", HOST, "--port", str(port)]
     try:
-        with _running("the service", command, environment, port, folder) as server:
+        with running("the service", command, environment, port, folder) as server:
             yield server, environment
     finally:
         store.stop()
@@ -75,17 +75,20 @@ def baseline(folder: Path, model: Path) -> Iterator[Server]:
     command = [str(_BIN / "gunicorn"), "benchmarks.baseline.app:app", "-k", "uvicorn_worker.UvicornWorker"]
     command += ["--workers", str(cores), "--bind", f"{HOST}:{port}", "--timeout", "300", "--log-level", "warning"]
     env = {"MODEL_ID": str(model), "BASELINE_THREADS": "1", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    with _running("the baseline", command, env, port, folder) as server:
+    with running("the baseline", command, env, port, folder) as server:
         yield server
 
 
 @contextmanager
-def _running(name: str, command: list[str], env: dict[str, str], port: int, folder: Path) -> Iterator[Server]:
+def running(
+    name: str, command: list[str], env: dict[str, str], port: int, folder: Path, ready: str = "/readyz"
+) -> Iterator[Server]:
+    """A server on `port` that answers 200 to `ready`; ended when the context is left."""
     begun = perf_counter()
     child = Child(name, command, env=env, log=folder / f"{name.split()[-1]}.log", cwd=ROOT)
     url = f"http://{HOST}:{port}"
     try:
-        child.wait_ready(lambda: http_ok(f"{url}/readyz"), timeout=_START_TIMEOUT)
+        child.wait_ready(lambda: http_ok(f"{url}{ready}"), timeout=_START_TIMEOUT)
         yield Server(url, child, perf_counter() - begun)
     finally:
         child.stop()

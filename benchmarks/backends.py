@@ -1,0 +1,92 @@
+"""`make bench-backends`: what each backend and type costs, and how far its vectors are from torch's in float32."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import gmtime, process_time, strftime
+from typing import Any
+
+import numpy as np
+
+from benchmarks import machine, models
+from benchmarks.requests import photos, texts
+from clip_runner.backends.openvino_backend import OpenVinoBackend
+from clip_runner.backends.torch_backend import TorchBackend
+from clip_runner.loading import load_model
+from clip_runner.pixels import decode_pixels
+from clip_runner.settings import RunnerSettings
+from clip_runner.tokens import padded, tokenise
+
+_HERE = Path(__file__).parent
+_WAYS = [("torch", dtype) for dtype in ("float32", "mixed", "bfloat16")]
+_WAYS += [("openvino", dtype) for dtype in ("float32", "bfloat16")]
+
+
+def main() -> int:
+    """One thread each, so that CPU time is work and not waiting; the least of the rounds counts."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.backends", description=__doc__)
+    parser.add_argument("--model", choices=("bundled", "b32"), default="bundled")
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    bundled = asked.model == "bundled"
+    folder = models.bundled() if bundled else models.vit_b_32(_HERE.parent / ".local" / "bench" / "vit-b-32")
+    figures: dict[str, dict[str, float]] = {}
+    reference: dict[str, np.ndarray] = {}
+    for name, works in _backends(folder):
+        found = {}
+        for what, (items, work) in works.items():
+            made = work()
+            made = made / np.linalg.norm(made, axis=1, keepdims=True)
+            found[f"{what}: ms"] = min(_cpu(work) for _ in range(asked.rounds)) / items * 1000
+            found[f"{what}: cosine"] = float((made * reference.setdefault(what, made)).sum(axis=1).min())
+        figures[name] = found
+        sys.stdout.write(name + ": " + ", ".join(f"{what} {value:.4g}" for what, value in found.items()) + "\n")
+        sys.stdout.flush()
+    out = _HERE / "results" / f"backends-{asked.model}-{strftime('%Y-%m-%dT%H%M', gmtime())}.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps({"machine": machine.describe(), "backends": figures}, indent=1) + "\n")
+    sys.stdout.write(f"figures: {out}\n")
+    return 0
+
+
+Work = Callable[[], Any]
+
+
+def _backends(folder: Path) -> Iterator[tuple[str, dict[str, tuple[int, Work]]]]:
+    """Each backend in each type, with what it is measured on: items, and the encoding of them."""
+    settings = RunnerSettings(_env_file=None, model_id=str(folder), model_threads=1)
+    loaded = load_model(str(folder))
+    files = photos(None, None, 16)
+    pixels = np.stack([decode_pixels(file, loaded.pixel_spec, max_mpixels=64) for file in files])
+    ids, _ = tokenise(loaded.tokenizer, texts()[:64], loaded.context_tokens, to_full_length=False)
+    many, one = padded(ids, loaded.tokenizer), padded(ids[:1], loaded.tokenizer)
+    made: dict[str, Any] = {}
+    for name, dtype in _WAYS:
+        if name not in made:
+            kind = TorchBackend if name == "torch" else OpenVinoBackend
+            made[name] = kind(settings, load_model(str(folder)))
+        backend = made[name]
+        backend.use(dtype)
+        yield (
+            f"{name} {dtype}",
+            {
+                "photo of 16": (16, lambda b=backend: b.photos(pixels)),  # type: ignore[misc]
+                "photo alone": (1, lambda b=backend: b.photos(pixels[:1])),  # type: ignore[misc]
+                "text of 64": (64, lambda b=backend: b.texts(many)),  # type: ignore[misc]
+                "text alone": (1, lambda b=backend: b.texts(one)),  # type: ignore[misc]
+            },
+        )
+
+
+def _cpu(work: Work) -> float:
+    begin = process_time()
+    work()
+    return process_time() - begin
+
+
+if __name__ == "__main__":
+    sys.exit(main())
