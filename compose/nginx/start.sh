@@ -7,6 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 : "${SERVICE:?addresses of the service, host:port}" "${STORE:?the object store, host:port}" "${BUCKET:?bucket of the photos}"
 : "${RUN:=/tmp/nginx}" "${LOG_DIR:=/tmp/nginx}" "${LISTEN:=0.0.0.0}" "${PORTS:=8080 8081 8082}" "${PERIOD:=2}"
 : "${MAX_BODY_MB:=32}" "${RATE:=20}" "${BURST:=40}" "${PHOTO_RATE:=100}" "${PHOTO_BURST:=300}"
+: "${LOG_MB:=100}" "${LOG_KEEP:=5}"
 mkdir -p "$RUN"
 # shellcheck disable=SC2086  # three words
 set -- $PORTS
@@ -55,6 +56,22 @@ look() {
     echo "instances:" $chosen "of" $all
 }
 
+# nginx never closes a log by itself: one that has grown is put aside, the oldest goes, and nginx begins a new one.
+rotate() {
+    moved=
+    for log in "$LOG_DIR/access.log" "$LOG_DIR/error.log"; do
+        [ -f "$log" ] && [ "$(stat -c %s "$log")" -gt $((LOG_MB * 1024 * 1024)) ] || continue
+        number=$LOG_KEEP
+        while [ "$number" -gt 1 ]; do
+            [ ! -e "$log.$((number - 1))" ] || mv -f "$log.$((number - 1))" "$log.$number"
+            number=$((number - 1))
+        done
+        mv -f "$log" "$log.1"
+        moved=yes
+    done
+    [ -z "$moved" ] || kill -USR1 "$nginx"
+}
+
 look || true
 # A reload closes idle connections at once, and a request that a client is just sending on one is lost. nginx from 1.27.4
 # on waits with that; an older one gets no idle connections.
@@ -66,5 +83,6 @@ trap 'kill -QUIT "$nginx"; wait "$nginx"; exit 0' TERM INT QUIT
 while kill -0 "$nginx" 2>/dev/null; do
     sleep "$PERIOD" & wait $! || true
     if look; then kill -HUP "$nginx"; fi
+    rotate
 done
 wait "$nginx"

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -168,6 +169,29 @@ def test_its_log_names_requests_and_keeps_signatures_out(system_door: Door, syst
     line = next(line for line in lines if line["path"].endswith("no/such.jpg"))
     assert (line["status"], line["process"], line["method"]) == (404, "nginx", "GET")
     assert "Signature" not in log.read_text()
+
+
+def test_its_logs_are_put_aside_when_they_have_grown(instances: list[Instance]) -> None:
+    where = " ".join(instance.address for instance in instances)
+    # Started by root, nginx works as nobody, who must reach the files to begin new ones: no folder of pytest's.
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    door = Door(folder, service=where, store=where, LOG_MB="0", LOG_KEEP="2")
+    try:
+
+        def ask_until_twice_put_aside() -> bool:
+            httpx.get(f"{door.api}/asked", trust_env=False)
+            return (door.logs / "access.log.2").exists()
+
+        eventually(ask_until_twice_put_aside)
+        assert "/asked" in (door.logs / "access.log.2").read_text()
+        # nginx goes on in a new file, and no more of them are kept than that.
+        httpx.get(f"{door.api}/later", trust_env=False)
+        eventually(lambda: any("/later" in file.read_text() for file in door.logs.glob("access.log*")))
+        assert not (door.logs / "access.log.3").exists()
+    finally:
+        door.stop()
+        shutil.rmtree(folder)
 
 
 def test_gixy_finds_nothing(system_door: Door) -> None:
