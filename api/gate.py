@@ -11,6 +11,7 @@ from time import perf_counter
 from uuid import uuid4
 
 from loguru import logger
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.doors import Door, Doors
@@ -63,6 +64,7 @@ class Gate:
         self._concurrency = ConcurrencyLimit(settings.max_concurrency)
         self._rate = RateLimit(settings.rate_limit_per_minute)
         self._doors = Doors(open_docs=settings.open_docs, open_metrics=settings.open_metrics)
+        self._drain_file = settings.drain_file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +73,9 @@ class Gate:
         started = perf_counter()
         headers = dict(scope["headers"])
         door = self._doors.find(scope["path"])
-        answer = _Answer(send, _request_id(headers), _PAGE_POLICY if door.page else _POLICY)
+        policy = _PAGE_POLICY if door.page else _POLICY
+        draining = self._drain_file is not None and self._drain_file.exists()
+        answer = _Answer(send, _request_id(headers), policy, last=draining)
         client = client_address(
             (scope.get("client") or ("unknown", 0))[0],
             headers.get(b"x-forwarded-for", b"").decode("latin-1"),
@@ -92,6 +96,9 @@ class Gate:
         finally:
             seconds = perf_counter() - started
             status = answer.status or _CLIENT_GONE
+            if answer.status is None:
+                # Nobody reads it, but BentoML's own time limit around this gate keeps the request until it is answered.
+                await Response(status_code=_CLIENT_GONE)(scope, receive, send)
             self._metrics.in_flight.dec()
             self._metrics.request(door.handler, scope["method"], status, seconds)
             access_logger.bind(
@@ -205,10 +212,12 @@ class Gate:
 class _Answer:
     """The send side of a request: adds our headers, remembers the status and counts the bytes."""
 
-    def __init__(self, send: Send, request_id: str, policy: bytes) -> None:
+    def __init__(self, send: Send, request_id: str, policy: bytes, *, last: bool) -> None:
+        """`last`: the client shall not send another request on this connection, which is about to be closed."""
         self._send = send
         self._policy = policy
         self.request_id = request_id
+        self._more = ((b"connection", b"close"), *_SECURITY_HEADERS) if last else _SECURITY_HEADERS
         self.status: int | None = None
         self.sent = 0
         self.hold_errors = False
@@ -221,7 +230,7 @@ class _Answer:
             message["headers"] = [
                 *message.get("headers", ()),
                 (b"x-request-id", self.request_id.encode("latin-1")),
-                *_SECURITY_HEADERS,
+                *self._more,
                 (b"content-security-policy", self._policy),
             ]
         elif message["type"] == "http.response.body":

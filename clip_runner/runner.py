@@ -9,6 +9,7 @@ from typing import Any
 import bentoml
 import numpy as np
 
+from clip_runner.abandoned import AbandonedCalls, drop_abandoned_calls
 from clip_runner.metering import BatchMeter
 from clip_runner.settings import RunnerSettings
 from clip_runner.source import ModelUnavailable, find_model
@@ -43,6 +44,7 @@ class ClipRunner:
 
         configure_logs("runner", from_environment(LogSettings))
         dispatch_at_once()
+        drop_abandoned_calls()
         self._encoder = Encoder(_settings)
         self._meter = BatchMeter()
         meter_queue(self._meter.waited)
@@ -81,3 +83,6 @@ class ClipRunner:
             "device": encoder.device,
             "dtype": encoder.dtype,
         }
+
+
+ClipRunner.add_asgi_middleware(AbandonedCalls)  # type: ignore[attr-defined]  # a bentoml.Service by now
