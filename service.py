@@ -12,6 +12,7 @@ from api.heads import bound_heads
 from api.metering import Metrics
 from api.settings import ServiceSettings
 from api.startup import assemble, check_settings
+from api.supervision import supervise
 from clip_runner.runner import ClipRunner
 from environment import from_environment
 
@@ -34,15 +35,18 @@ class FashionSearch:
     """Search a catalogue of fashion photos by words, by photo, or both."""
 
     runner = bentoml.depends(ClipRunner)
+    # A connection of its own: BentoML's client has 100 of them, and a look at the runner must not queue behind calls.
+    runner_health = bentoml.depends(ClipRunner)
 
     def __init__(self) -> None:
-        app.state.parts = assemble(settings, metrics, BentoRunner(self.runner))
+        app.state.parts = assemble(settings, metrics, BentoRunner(self.runner, self.runner_health))
 
     @bentoml.on_deployment
     @staticmethod
     def check() -> None:
         """Before any process is started: refuse to serve with settings that are not safe."""
         check_settings(settings)
+        supervise(grace=settings.request_timeout + 10)
 
 
 FashionSearch.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator made it a bentoml.Service

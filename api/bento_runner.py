@@ -15,8 +15,10 @@ class BentoRunner:
     only once the service has started, so it is asked for at each call.
     """
 
-    def __init__(self, dependency: Any) -> None:
+    def __init__(self, dependency: Any, health: Any) -> None:
+        """`health` is the same dependency once more, to look whether the runner is there while calls are under way."""
         self._dependency = dependency
+        self._health = health
 
     async def encode_texts(self, texts: list[str]) -> NDArray[Any]:
         rows: NDArray[Any] = await self._dependency.to_async.encode_texts(texts)
@@ -31,4 +33,4 @@ class BentoRunner:
         return answer
 
     async def is_ready(self, timeout: int | None = None) -> bool:
-        return bool(await self._dependency.is_ready(timeout))
+        return bool(await self._health.is_ready(timeout))

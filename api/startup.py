@@ -24,6 +24,7 @@ _DEFAULT_SECRETS = frozenset({"", "minioadmin", "milvus", "Milvus", "admin", "pa
 
 def check_settings(settings: ServiceSettings) -> None:
     """End the program with one line for each setting that it should not serve with."""
+    from_environment(LogSettings)  # read by each process; wrong ones shall end the start, not each process anew
     problems = []
     try:
         KeyRing(settings.api_keys)

@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from catalog.settings import StoreSettings
 from local.ports import HOST, free_port
@@ -62,8 +65,9 @@ class Stores:
 class System:
     """The stores and the service, with the sample catalogue loaded where asked for."""
 
-    def __init__(self, folder: Path, *, load: bool = True, **env: str) -> None:
-        self.stores = Stores(folder)
+    def __init__(self, folder: Path, *, load: bool = True, stores: Stores | None = None, **env: str) -> None:
+        self.folder = folder
+        self.stores = stores or Stores(folder)
         self.port = free_port()
         self.env = {
             **self.stores.env,
@@ -119,12 +123,23 @@ class System:
 
     def runner_pid(self) -> int:
         """The runner's process."""
-        return next(process.pid for process in self.service.family() if "clip_runner" in " ".join(process.cmdline()))
+        return next(pid for pid, command in self._workers() if "clip_runner" in command)
 
     def api_pid(self) -> int:
         """The API's process, or one of them."""
-        workers = [process for process in self.service.family() if "worker.service" in " ".join(process.cmdline())]
-        return next(process.pid for process in workers if "clip_runner" not in " ".join(process.cmdline()))
+        return self.api_pids()[0]
+
+    def api_pids(self) -> list[int]:
+        """The API's processes."""
+        return [pid for pid, command in self._workers() if "clip_runner" not in command]
+
+    def _workers(self) -> Iterator[tuple[int, str]]:
+        for process in self.service.family():
+            # Also called while some of them are being killed.
+            with suppress(psutil.NoSuchProcess):
+                command = " ".join(process.cmdline())
+                if "_bentoml_impl.worker" in command:
+                    yield process.pid, command
 
     def stop(self) -> None:
         self.service.stop()
