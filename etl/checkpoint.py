@@ -124,6 +124,18 @@ class Checkpoint:
         with self._lock:
             return int(self._db.execute("SELECT count(*) FROM items WHERE code IS NULL").fetchone()[0])
 
+    def loaded_ids(self, together: int = 500) -> Iterator[list[str]]:
+        """The ids of the items that are known here, so many at a time, in their order."""
+        last = ""
+        while True:
+            with self._lock:
+                query = "SELECT id FROM items WHERE code IS NULL AND id > ? ORDER BY id LIMIT ?"
+                ids = [row[0] for row in self._db.execute(query, (last, together))]
+            if not ids:
+                return
+            yield ids
+            last = ids[-1]
+
     # --- facts about the source
 
     def fact(self, key: str) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from environment import from_environment
 from etl import copying, load, rebuild
 from etl.dead_letters import DeadLetters
 from etl.deletion import Deletion
+from etl.differences import differences
 from etl.errors import EtlError, Stopped
 from etl.flags import CHANGES, ENCODER, FAILING, PLACES, READING, SPEED, with_flags
 from etl.job import Job
@@ -88,14 +91,22 @@ def retry(
         str, typer.Argument(envvar="ETL_SOURCE_NAME", show_default=False, help="The source's name.")
     ] = "",
 ) -> None:
-    """Load again what failed in the last load of a source; without a name, of every source."""
+    """Load again what failed in the last load of a source; without a name, of every source.
+
+    What `status --verify` finds is mended too: items and photos that a server lost are loaded again, and objects of
+    the source that belong to no item are removed.
+    """
     with _job(settings) as job:
         job.begin()
-        failed = [name for name in job.state.sources() if DeadLetters(job.state.dead_letters(name)).letters()]
-        names = [source_name] if source_name else failed
+        found = differences(job)
+        failed = {name: len(DeadLetters(job.state.dead_letters(name)).letters()) for name in job.state.sources()}
+        lost, unused = ({name: find(name) for name in failed} for find in (found.to_load, found.to_remove))
+        names = [source_name] if source_name else [n for n in failed if failed[n] or lost[n] or unused[n]]
         if not names:
-            typer.echo("nothing failed")
-        complete = [_told(job, load.retry(job, name)) for name in names]
+            typer.echo("nothing failed, and nothing was lost")
+        complete = [
+            _told(job, load.retry(job, name, lost=lost.get(name, ()), unused=unused.get(name, ()))) for name in names
+        ]
         if not all(complete):
             raise typer.Exit(INCOMPLETE)
 
@@ -138,9 +149,10 @@ def status(
             report = verify_collection(job, job.searched(), job.encoder.model())
             troubles = report.troubles
             found["verified"] = {
-                "items": report.items,
+                "items": report.differences.items,
                 "missing_photos": report.missing_photos,
-                "unused_objects": report.unused_objects,
+                "lost_items": report.lost_items,
+                "unused_objects": len(report.differences.unused_objects),
                 "searched": report.searched,
                 "not_found": report.not_found,
             }
@@ -234,9 +246,19 @@ def _job(settings: Settings) -> Iterator[Job]:
             yield job
     except (EtlError, CatalogError) as error:
         _fail(str(error))
+    except (OSError, sqlite3.OperationalError) as error:
+        if not _is_full(error):
+            raise
+        _fail(f"no space is left for what a load must remember in {made.etl_state_dir}; free some and run it again")
     except (KeyboardInterrupt, Stopped):
         typer.echo("etl: ended; run it again to go on", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "full" in str(error)  # SQLite's own words; Python hands no number on for them
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
@@ -297,6 +319,6 @@ def _described(found: dict[str, Any], folder: Path) -> str:
         lines.append(
             f"verified: {checked['items']} items, {len(checked['missing_photos'])} without a photo, "
             f"{checked['searched'] - len(checked['not_found'])} of {checked['searched']} photos found their item, "
-            f"{checked['unused_objects']} objects that no item uses"
+            f"{len(checked['lost_items'])} items lost, {checked['unused_objects']} objects that no item uses"
         )
     return "\n".join(lines)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection as Ids
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from etl.checkpoint import Checkpoint
 from etl.dataset import Dataset
 from etl.dead_letters import DeadLetters
 from etl.encoder_client import EncoderModel
-from etl.errors import EtlError
+from etl.errors import EtlError, RecordError
 from etl.job import Job, described
 from etl.opening import located
 from etl.pipeline import ETL
@@ -43,8 +44,15 @@ def run(job: Job, source: str) -> DeadLetters:
     return dead
 
 
-def retry(job: Job, name: str) -> DeadLetters:
-    """Load again what failed in the last load of a source; returns what fails still."""
+def retry(job: Job, name: str, *, lost: Ids[str] = (), unused: Sequence[str] = ()) -> DeadLetters:
+    """Load again what failed in the last load of a source; returns what fails still.
+
+    Args:
+        job: what to work with.
+        name: the source's.
+        lost: ids of items that a server lost, or their photos: loaded as if they had never been.
+        unused: objects that belong to no item, to be removed.
+    """
     if name not in job.state.sources():
         raise EtlError(
             f"nothing is known of a source {name!r} in {job.state.folder}; `python -m etl status` lists them"
@@ -58,8 +66,9 @@ def retry(job: Job, name: str) -> DeadLetters:
             raise EtlError(f"nothing is known of a source {name!r}; load it first")
         changes = type(job.settings).model_validate(job.settings.model_dump() | origin["settings"])
         opening = job.opening({key: getattr(changes, key) for key in SOURCE_SETTINGS} | {"etl_source_name": name})
-        with closing(opening.dataset(origin["address"])) as dataset, job.progress.begin(name, len(wanted)):
-            _Loading(job, dataset, checkpoint, dead).only(wanted)
+        with closing(opening.dataset(origin["address"])) as dataset, job.progress.begin(name, len(wanted) + len(lost)):
+            _Loading(job, dataset, checkpoint, dead).only(wanted, lost)
+        job.patience.call("store", job.images.remove, unused)
     return dead
 
 
@@ -84,10 +93,13 @@ class _Loading:
             self._prune(collection)
         self._end(collection, publish=publish)
 
-    def only(self, wanted: set[tuple[str, str]]) -> None:
+    def only(self, wanted: set[tuple[str, str]], lost: Ids[str]) -> None:
         model = self._job.encoder.model()
         collection, publish = self._begin(model, retry=True)
-        self._etl().run(self._dataset, collection, model, only=wanted, try_again=True)
+        self._etl().run(self._dataset, collection, model, only=wanted, renew=lost, try_again=True)
+        for id in self._checkpoint.unseen(list(lost)):
+            self._dead.add(id, "", RecordError("missing_file", f"{id} was lost, and is not in the source any more"))
+            self._job.progress.count("failed")
         self._end(collection, publish=publish)
 
     def _begin(self, model: EncoderModel, *, retry: bool = False) -> tuple[Collection, bool]:
@@ -100,7 +112,8 @@ class _Loading:
                 f"the load before ended with {left} photos in flight: only these can be encoded a second time"
             )
         there = job.patience.call("milvus", job.vectors.count, collection, source=self._dataset.name)
-        if job.settings.etl_full or there < checkpoint.loaded():
+        # A retry knows what it looks for.
+        if not retry and (job.settings.etl_full or there < checkpoint.loaded()):
             if not job.settings.etl_full:
                 job.progress.say("the collection holds fewer items than were loaded: comparing all of them")
             checkpoint.forget()

@@ -116,6 +116,7 @@ class ETL:
         self.unnamed = 0
         """Rows so broken that nobody can tell which items they are about."""
         self._broken: list[str] = []
+        self._renew: frozenset[str] = frozenset()
         self._flow = flow = Flow(stop)
         # Photos that are read and not stored yet: those being encoded, and two batches more.
         self._budget = Budget(limits.batch_bytes * (limits.in_flight + 2), flow.stop)
@@ -131,6 +132,7 @@ class ETL:
         model: EncoderModel,
         *,
         only: Ids[tuple[str, str]] | None = None,
+        renew: Ids[str] = (),
         try_again: bool = False,
     ) -> None:
         """Load the records.
@@ -140,12 +142,14 @@ class ETL:
             collection: where to; its model is `model`.
             model: the encoder's.
             only: (id, path) of the records to load; None: all.
+            renew: ids to load as if they had never been, beside those.
             try_again: also send photos that were refused before.
 
         Raises:
             EtlError: when the load cannot go on; what was loaded until then stays.
         """
         flow, limits = self._flow, self._limits
+        self._renew = frozenset(renew)
         flow.start("list", lambda: self._list(records, collection, only, try_again), then=self._to_read.close)
         flow.start("read", lambda: self._read(try_again), threads=limits.readers, then=self._to_encode.close)
         flow.start("encode", lambda: self._encode(model), threads=limits.in_flight, then=self._to_store.close)
@@ -158,7 +162,9 @@ class ETL:
     def _list(
         self, records: Records, collection: Collection, only: Ids[tuple[str, str]] | None, try_again: bool
     ) -> None:
-        wanted = (record for record in records if only is None or (record.id, record.path) in only)
+        wanted = (
+            record for record in records if only is None or (record.id, record.path) in only or record.id in self._renew
+        )
         while chunk := list(islice(wanted, _LISTED)):
             with self._metrics.stage("list"):
                 listed = list(self._changed(chunk, collection, try_again))
@@ -169,7 +175,7 @@ class ETL:
 
     def _changed(self, records: Sequence[Record], collection: Collection, try_again: bool) -> Iterator[_Listed]:
         records = list(self._possible(records))
-        known = self._checkpoint.known([record.id for record in records])
+        known = self._checkpoint.known([record.id for record in records if record.id not in self._renew])
         open_: list[Record] = []
         for record in records:
             then = known.get(record.id)
@@ -198,7 +204,7 @@ class ETL:
                     ),
                 )
             else:
-                yield _Listed(record, known.get(record.id), before)
+                yield _Listed(record, known.get(record.id), None if record.id in self._renew else before)
 
     def _possible(self, records: Sequence[Record]) -> Iterator[Record]:
         sound = []

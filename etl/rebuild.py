@@ -96,8 +96,8 @@ def rebuild(job: Job) -> Rebuilt:
     count = job.patience.call("milvus", job.vectors.count, new)
     if count != len(records) - failed:
         raise EtlError(f"{new.name} has {count} items instead of {len(records) - failed}; run the rebuild again")
-    if troubles := verify(job, new, model).troubles:
-        raise EtlError(f"{new.name} is not whole: {troubles[0]}; {old.name} is searched as before")
+    if defects := verify(job, new, model).defects:
+        raise EtlError(f"{new.name} is not whole: {defects[0]}; {old.name} is searched as before")
     save_facets(job, new)
     job.patience.call("milvus", job.vectors.publish, new)
     _take_along(job, old, new)

@@ -9,15 +9,16 @@ import numpy as np
 
 from catalog.item import Item
 from catalog.vectors import Collection, Hit
+from etl.differences import Differences, compare
 from etl.encoder_client import EncoderModel
 from etl.errors import RecordError
 from etl.job import Job
-from etl.load import pages
 
 _SAMPLE = 50
 _SAME = 0.999
 """Cosine above which two vectors of one photo are the same: batches and number formats move the last digits."""
 
+_MEND = "`python -m etl retry` mends it"
 _TOP = 10  # places that copies of one photo may fill
 
 
@@ -25,19 +26,33 @@ _TOP = 10  # places that copies of one photo may fill
 class Report:
     """What was found; `troubles` holds a line for each thing that is wrong, the first of its kind."""
 
-    items: int = 0
-    missing_photos: list[str] = field(default_factory=list)
-    unused_objects: int = 0
+    differences: Differences
     searched: int = 0
     not_found: list[str] = field(default_factory=list)
 
     @property
+    def missing_photos(self) -> list[str]:
+        return [item.id for item in self.differences.missing_photos]
+
+    @property
+    def lost_items(self) -> list[str]:
+        return [id for ids in self.differences.lost_items.values() for id in ids]
+
+    @property
     def troubles(self) -> list[str]:
+        found = self.defects
+        if unused := self.differences.unused_objects:
+            found.append(f"{len(unused)} objects in the store belong to no item, such as {unused[0]}; {_MEND}")
+        return found
+
+    @property
+    def defects(self) -> list[str]:
+        """The troubles of the collection itself."""
         found = []
-        if self.missing_photos:
-            found.append(
-                f"{len(self.missing_photos)} items have no photo in the store, such as {self.missing_photos[0]}"
-            )
+        if missing := self.missing_photos:
+            found.append(f"{len(missing)} items have no photo in the store, such as {missing[0]}; {_MEND}")
+        if lost := self.lost_items:
+            found.append(f"{len(lost)} items were loaded and are gone, such as {lost[0]}; {_MEND}")
         if self.not_found:
             found.append(
                 f"{len(self.not_found)} of {self.searched} photos do not find their own item, such as "
@@ -48,24 +63,20 @@ class Report:
 
 def verify(job: Job, collection: Collection, model: EncoderModel, *, sample: int = _SAMPLE) -> Report:
     """Compare a collection with the store, then take some items' photos, encode them again, and search with them."""
-    report = Report()
-    names = set(job.patience.call("store", lambda: list(job.images.names())))
-    used = 0
     chosen: list[Item] = []
     draw = random.Random(0)  # noqa: S311 - which items to look at
-    for page in pages(job, collection):
-        for item in page:
-            report.items += 1
-            if item.object in names:
-                used += 1
-            else:
-                report.missing_photos.append(item.id)
-            # Reservoir sampling: each item is as likely as any other, however many come.
-            if len(chosen) < sample:
-                chosen.append(item)
-            elif (place := draw.randrange(report.items)) < sample:
-                chosen[place] = item
-    report.unused_objects = len(names) - used
+    seen = 0
+
+    def choose(item: Item) -> None:
+        # Reservoir sampling: each item is as likely as any other, however many come.
+        nonlocal seen
+        seen += 1
+        if len(chosen) < sample:
+            chosen.append(item)
+        elif (place := draw.randrange(seen)) < sample:
+            chosen[place] = item
+
+    report = Report(compare(job, collection, choose))
     _search_themselves(job, collection, model, chosen, report)
     return report
 
@@ -74,8 +85,9 @@ def _search_themselves(
     job: Job, collection: Collection, model: EncoderModel, items: list[Item], report: Report
 ) -> None:
     batch = job.settings.etl_batch
+    missing = set(report.missing_photos)
     for start in range(0, len(items), batch):
-        part = [item for item in items[start : start + batch] if item.id not in report.missing_photos]
+        part = [item for item in items[start : start + batch] if item.id not in missing]
         photos = [job.patience.call("store", job.images.get, item.object) for item in part]
         for item, vector in zip(part, job.encoder.encode(photos, model), strict=True):
             report.searched += 1
