@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STACK := $(or $(LOCAL_DIR),.local)/stack.env
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format fuzz sbom etl etl-proof eval train lock tables screenshots ui-load monitoring-proof clean-local bench bench-quick bench-cost bench-backends bench-large bench-memory bench-scale
+.PHONY: help run test lint format fuzz sbom etl etl-proof eval train lock tables screenshots ui-load monitoring-proof clean-local bench bench-quick bench-cost bench-backends bench-large bench-memory bench-scale overload chaos soak
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -71,6 +71,15 @@ fuzz: $(VENV)/.dev ## hostile requests and photos: make fuzz [ARGS="--requests 1
 
 sbom: $(VENV)/.dev ## write the bills of material of the images into build/sbom
 	@scripts/sbom.sh
+
+overload: $(VENV)/.dev ## ten times as many searches as can be served: make overload [SECONDS=120]
+	$(BIN)/python -m tests.reliability.overload --seconds $(or $(SECONDS),120) $(ARGS)
+
+chaos: $(VENV)/.dev ## kill, hang and cut off every part under load, alone and in pairs: make chaos [HOLD=7] [ARGS=...]
+	$(BIN)/python -m tests.reliability.chaos --hold $(or $(HOLD),7) $(ARGS)
+
+soak: $(VENV)/.dev ## mixed traffic, some of it hostile, and what the service holds meanwhile: make soak [MINUTES=30]
+	$(BIN)/python -m tests.reliability.soak --minutes $(or $(MINUTES),30) $(ARGS)
 
 screenshots: $(VENV)/.dev ## take the search page's pictures for docs/ while `make run` is up
 	$(BIN)/python -m scripts.screenshots $(ARGS)

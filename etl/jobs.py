@@ -100,7 +100,8 @@ def retry(
         job.begin()
         found = differences(job)
         failed = {name: len(DeadLetters(job.state.dead_letters(name)).letters()) for name in job.state.sources()}
-        lost, unused = ({name: find(name) for name in failed} for find in (found.to_load, found.to_remove))
+        lost = {name: found.to_load(name) for name in failed}
+        unused = {name: found.to_remove(name) for name in failed}
         names = [source_name] if source_name else [n for n in failed if failed[n] or lost[n] or unused[n]]
         if not names:
             typer.echo("nothing failed, and nothing was lost")

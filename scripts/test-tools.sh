@@ -11,6 +11,7 @@ declare -A packages=(
     [nginx]=nginx-light # real access and error logs
     [ruby]=ruby         # its regular expressions are Onigmo's, as Fluent Bit's
     [lua5.1]=lua5.1     # runs Fluent Bit's filter
+    [faketime]=faketime # a clock that jumps
     [curl]=curl         # asks the instances behind nginx whether they are ready
 )
 missing=()

@@ -1,0 +1,174 @@
+"""`make overload`: ten times as many searches as can be served, for two minutes."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.load import Outcome, Request, closed_loop
+from local.ports import HOST
+from tests.reliability.flood import Flooded, flooded, searches, start_flood
+from tests.reliability.traffic import percentile
+from tests.reliability.vitals import vitals
+from tests.stack import System
+
+TIMES = 10
+_PROBES = ("/livez", "/readyz", "/metrics")
+_PROBE_LIMIT = 0.2  # seconds
+_BACK_WITHIN = 5.0  # seconds
+
+
+class Watch:
+    """Asks for health and metrics again and again, each time on a connection of its own, and looks at the memory."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.seconds: dict[str, list[float]] = {path: [] for path in _PROBES}
+        self.statuses: Counter[str] = Counter()
+        self.memory: list[int] = []
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._end.wait(0.2):
+            for path in _PROBES:
+                began = time.perf_counter()
+                self.statuses[f"{path} {self._ask(path)}"] += 1
+                self.seconds[path].append(time.perf_counter() - began)
+            self.memory.append(vitals(self._system.service, self._system.folder).memory)
+
+    def _ask(self, path: str) -> int | str:
+        connection = http.client.HTTPConnection(HOST, self._system.port, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+        except OSError as error:
+            return type(error).__name__
+        finally:
+            connection.close()
+
+    @property
+    def slowest(self) -> float:
+        return max(max(seconds) for seconds in self.seconds.values())
+
+
+@dataclass(frozen=True)
+class Overload:
+    """What a flood did to the service."""
+
+    saturation: Outcome
+    flood: Flooded
+    before: Watch
+    during: Watch
+    back_after: float
+    """Seconds after the flood until answers came as fast as without any load."""
+
+    @property
+    def slowdown(self) -> float:
+        """The p99 of what was accepted, beside that at saturation."""
+        return percentile(self.flood.accepted, 99) / self.saturation.latency(99)
+
+    @property
+    def times(self) -> float:
+        """How many times the sustainable rate was really sent."""
+        return self.flood.sent / self.flood.seconds / self.saturation.rate
+
+    @property
+    def growth(self) -> float:
+        """Of the most memory held, beside that at saturation."""
+        return max(self.during.memory) / max(self.before.memory) - 1
+
+    def troubles(self) -> list[str]:
+        """What is not as it should be."""
+        found = []
+        if strange := {s: n for s, n in self.flood.statuses.items() if s not in ("200", "429", "503")}:
+            found.append(f"answered {strange}")
+        if self.flood.troubles:
+            found.append(f"without an answer: {self.flood.troubles}")
+        if self.slowdown > 2:
+            found.append(f"the p99 of what was accepted is {self.slowdown:.2f} times that at saturation")
+        if self.growth > 0.25:
+            found.append(f"memory grew by {self.growth:.0%}")
+        if bad := {what: n for what, n in self.during.statuses.items() if not what.endswith(" 200")}:
+            found.append(f"probes: {bad}")
+        if self.during.slowest > _PROBE_LIMIT:
+            slow = {path: f"{max(all_):.3f} s" for path, all_ in self.during.seconds.items()}
+            found.append(f"probes took up to {slow}")
+        if self.back_after > _BACK_WITHIN:
+            found.append(f"latency was back after {self.back_after:.1f} s")
+        return found
+
+    def __str__(self) -> str:
+        statuses = ", ".join(f"{n} x {s}" for s, n in sorted(self.flood.statuses.items()))
+        probes = [one for all_ in self.during.seconds.values() for one in all_]
+        return (
+            f"overload: {self.saturation.rate:.1f} searches/s sustained, {self.times:.1f} times as many sent for "
+            f"{self.flood.seconds:.0f} s: {statuses}, {sum(self.flood.troubles.values())} without an answer; "
+            f"p99 {self.saturation.latency(99):.2f} s at saturation, {percentile(self.flood.accepted, 99):.2f} s "
+            f"({self.slowdown:.2f} times) in overload, refusals {percentile(self.flood.refused, 99) * 1000:.0f} ms; "
+            f"memory {max(self.before.memory) / 1e6:.0f} -> {max(self.during.memory) / 1e6:.0f} MB; "
+            f"probes p99 {percentile(probes, 99) * 1000:.0f} ms, slowest {self.during.slowest * 1000:.0f} ms; "
+            f"back after {self.back_after:.1f} s"
+        )
+
+
+def overload(system: System, *, in_flight: int, seconds: float, measure: float) -> Overload:
+    """Measure what can be sustained with as many in flight as the service takes on; then send ten times as much."""
+    shots = [Request(shot.path, shot.body or b"", shot.content_type) for shot in searches()]
+    closed_loop(system.url, shots, in_flight=4, seconds=3)
+    alone = closed_loop(system.url, shots, in_flight=1, seconds=min(5, measure))
+    with Watch(system) as before:
+        saturation = closed_loop(system.url, shots, in_flight=in_flight, seconds=measure)
+    with Watch(system) as during:
+        flood = start_flood(system.url, per_second=TIMES * saturation.rate, seconds=seconds)
+        done = flooded(flood)
+    return Overload(saturation, done, before, during, _back_after(system, shots, alone))
+
+
+def _back_after(system: System, shots: list[Request], alone: Outcome) -> float:
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < 6 * _BACK_WITHIN:
+        now = closed_loop(system.url, shots, in_flight=1, seconds=0.5, warm_up=0)
+        if now.latencies and not now.failed and now.latency(50) <= 1.5 * alone.latency(99):
+            return waited
+    return waited
+
+
+def main() -> int:
+    """Start everything, flood it, print; the exit status tells whether all was well."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--concurrency", type=int, default=128, help="MAX_CONCURRENCY, and what saturation means")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        system = System(Path(folder), LOG_LEVEL="WARNING", MAX_CONCURRENCY=str(given.concurrency))
+        try:
+            done = overload(system, in_flight=given.concurrency, seconds=given.seconds, measure=20)
+        finally:
+            system.stop()
+    troubles = done.troubles()
+    for trouble in troubles:
+        sys.stdout.write(f"WRONG: {trouble}\n")
+    sys.stdout.write(f"{done}; {'all well' if not troubles else f'{len(troubles)} things wrong'}\n")
+    return 1 if troubles else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
