@@ -17,7 +17,7 @@ from local.ports import HOST, free_port
 _VENVS = Path(os.environ.get("BENCH_PEERS", ROOT / ".cache" / "peers"))
 INSTALL = "python3.11 -m venv {venv} && {venv}/bin/pip install 'infinity-emb[server,torch,vision]==0.0.78' aiohttp"
 
-# clip-server 0.8.3 asks for jina, which pins packages that no longer build on Python 3.11: not measured.
+# clip-server is not measured: its dependency docarray 0.21.0 is built from source, and was not done after minutes.
 
 
 @contextmanager
