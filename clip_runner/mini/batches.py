@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -14,8 +14,9 @@ from clip_runner.mini.claims import Claim, Known
 from clip_runner.mini.lexicon import Lexicon
 from clip_runner.mini.plan import Plan
 
-EVEN = 0.6
-"""How far labels are drawn alike: 0 is each photo alike, 1 each label."""
+EVEN_AT_HOME, EVEN_IN_SHOPS = 0.9, 0.6
+"""How far labels are drawn alike: 0 is each photo alike, 1 each label. The few labels of home photos are what is asked
+for; most of a shop's many are rare, and would be learnt by heart."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,16 @@ class Batches:
         self._known, self._captions, self._corpus, self._plan = known, captions, corpus, plan
         self._concepts = len(lexicon.concepts)
         is_home = [lexicon.labels[photo.label].startswith("home ") for photo in known]
-        every = range(len(known))
-        self._sides = [self._weighted(number for number in every if is_home[number] == home) for home in (True, False)]
-        looked = range(min(plan.looked, len(known)))
-        self._looked = [
-            self._weighted(number for number in looked if is_home[number] == home) for home in (True, False)
-        ]
+        looked = min(plan.looked, len(known))
+        self._sides = [self._weighted(is_home, home, len(known)) for home in (True, False)]
+        self._looked = [self._weighted(is_home, home, looked) for home in (True, False)]
 
-    def _weighted(self, photos: Iterable[int]) -> tuple[list[int], list[float]]:
-        """Photos with their cumulated weights: between each photo alike and each label alike."""
-        side = list(photos)
+    def _weighted(self, is_home: Sequence[bool], home: bool, first: int) -> tuple[list[int], list[float]]:
+        """Of the first photos those taken at home, or the others, with their cumulated weights."""
+        side = [number for number in range(first) if is_home[number] == home]
         counts = Counter(self._known[number].label for number in side)
-        return side, list(accumulate(counts[self._known[number].label] ** -EVEN for number in side))
+        even = EVEN_AT_HOME if home else EVEN_IN_SHOPS
+        return side, list(accumulate(counts[self._known[number].label] ** -even for number in side))
 
     def at(self, step: int) -> Batch:
         """The batch of a step; one of the stage `words` has phrases alone."""

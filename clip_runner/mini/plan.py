@@ -24,6 +24,10 @@ class Plan:
     frozen: int = 7
     """Blocks of the vision tower that stay as they are."""
 
+    patches: float = 0.6
+    """Share of a photo's patches that a step of the stage `open` looks at, until its rates come down: more steps fit
+    into the time."""
+
     words: int = 120
     locked: int = 150
     open: int = 450
@@ -47,7 +51,7 @@ class Plan:
     """Share of photos taken at home in a batch."""
 
     text_rate: float = 1e-3
-    vision_rate: float = 1.5e-4
+    vision_rate: float = 2e-4
     layer_decay: float = 0.8
     average_over: int = 60
     """Steps that the moving average of the weights looks back over."""
@@ -61,6 +65,10 @@ class Plan:
     def stage(self, step: int) -> str:
         """`words`, `locked` or `open`."""
         return "words" if step < self.words else "locked" if step < self.words + self.locked else "open"
+
+    def patches_at(self, step: int) -> float:
+        """All of them in the last third of the steps of the stage `open`, where the rates come down."""
+        return 1.0 if self.steps - step <= self.open // 3 else self.patches
 
     def text_rate_at(self, step: int) -> float:
         """The learning rate of all but vision: a ramp up to the opening, and a lower one from there on."""

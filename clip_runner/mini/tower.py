@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -12,6 +13,10 @@ from clip_runner.mini.words import BOS, EOS, PAD
 
 SIZE = 112
 """Photos' side in pixels: 65 tokens, which costs about a third of what ViT-B/32 does at 224."""
+
+SCALE = 30.0
+"""What cosines are multiplied by at first. CLIP's own 14 lets a short training stop at telling kinds apart: it learns
+its scale slowly, and colours and titles need a larger one."""
 
 DIM, TEXT_WIDTH, TEXT_LAYERS, CONTEXT = 256, 256, 4, 32
 
@@ -24,6 +29,7 @@ def new_model(vocabulary: int, seed: int) -> Any:
     return CLIPModel(
         CLIPConfig(
             projection_dim=DIM,
+            logit_scale_init_value=math.log(SCALE),
             text_config={
                 "vocab_size": vocabulary,
                 "hidden_size": TEXT_WIDTH,
@@ -51,8 +57,13 @@ def new_model(vocabulary: int, seed: int) -> Any:
     )
 
 
-def tokens_after(model: Any, pixel_values: torch.Tensor, depth: int) -> torch.Tensor:
+def tokens_after(
+    model: Any, pixel_values: torch.Tensor, depth: int, share: float = 1.0, draw: torch.Generator | None = None
+) -> torch.Tensor:
     """Photos' tokens after the first `depth` blocks, (n, tokens, width), for normalised photos (n, 3, size, size).
+
+    With a `share` below 1 so many of each photo's patches, drawn at random, are looked at (after Li et al. 2023,
+    "Scaling Language-Image Pre-training via Masking").
 
     All before the blocks is computed in float32 whatever is asked for: the constant that takes CLIP's first
     LayerNorm out of action leaves too few bits to the tokens otherwise.
@@ -60,9 +71,19 @@ def tokens_after(model: Any, pixel_values: torch.Tensor, depth: int) -> torch.Te
     vision = model.vision_model
     with torch.autocast(pixel_values.device.type, enabled=False):
         hidden = vision.pre_layrnorm(vision.embeddings(pixel_values))
+    if share < 1:
+        hidden = _some_of(hidden, share, draw)
     for block in vision.encoder.layers[:depth]:
         hidden = block(hidden, attention_mask=None)
     return torch.as_tensor(hidden)
+
+
+def _some_of(tokens: torch.Tensor, share: float, draw: torch.Generator | None) -> torch.Tensor:
+    """The first token and a share of the others, another choice for each photo."""
+    count, patches, width = len(tokens), tokens.shape[1] - 1, tokens.shape[2]
+    order = torch.rand((count, patches), generator=draw).argsort(dim=1)[:, : round(share * patches)]
+    chosen = torch.cat([torch.zeros(count, 1, dtype=torch.int64), 1 + order], dim=1).to(tokens.device)
+    return tokens.gather(1, chosen[:, :, None].expand(-1, -1, width))
 
 
 def pooled(model: Any, tokens: torch.Tensor, depth: int) -> torch.Tensor:

@@ -138,8 +138,10 @@ class Training:
             return tower.projected(self.model, locked)
         order = np.argsort(rows)  # the file is read in its own order
         pixels = normalised(self._material.pixels[np.array(rows)[order]][np.argsort(order)], self._device)
+        draw = torch.Generator().manual_seed(self._plan.seed * 1_000_003 + self.step)
         with torch.no_grad():
-            tokens = tower.tokens_after(self.model, pixels, self._plan.frozen)
+            share = self._plan.patches_at(self.step)
+            tokens = tower.tokens_after(self.model, pixels, self._plan.frozen, share, draw)
         return tower.projected(self.model, tower.pooled(self.model, tokens, self._plan.frozen))
 
     def _encode(self, texts: Sequence[str]) -> torch.Tensor:
