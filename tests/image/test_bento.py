@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -41,6 +42,25 @@ def test_it_holds_the_service_and_the_model_alone(home: Path) -> None:
     assert (source / "clip_runner/mini/fashion-clip-mini/model.safetensors").stat().st_size > 10_000_000
     names = [file.name for file in source.rglob("*")]
     assert not [name for name in names if name.startswith(".env") or "credential" in name or name.endswith(".ipynb")]
+
+
+def test_it_holds_every_module_that_the_service_imports(home: Path) -> None:
+    (source,) = home.glob("bentos/fashion_search/*/src")
+    waiting, seen = [ROOT / "service.py"], set[Path]()
+    while waiting:
+        file = waiting.pop()
+        seen.add(file)
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [f"{name}.{alias.name}" for name in names for alias in getattr(node, "names", ())]
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                path = ROOT / name.replace(".", "/")
+                found = {path.with_suffix(".py"), path / "__init__.py"}
+                waiting += [each for each in found - seen if name and each.is_file()]
+    assert len(seen) > 30
+    missing = [str(file.relative_to(ROOT)) for file in seen if not (source / file.relative_to(ROOT)).exists()]
+    assert not missing, f"bentofile.yaml leaves out {missing}"
 
 
 def test_it_serves_and_drains_before_it_stops(home: Path, stores: Stores, tmp_path: Path) -> None:
