@@ -12,7 +12,7 @@ import streamlit as st
 from telemetry.logs import LogSettings, configure_logs
 from ui import bridge, form, views
 from ui.client import SearchClient, SearchFailed
-from ui.metrics import Metrics
+from ui.metrics import Metrics, process_metrics
 from ui.settings import UiSettings
 from ui.state import SearchState
 
@@ -30,10 +30,7 @@ def _logs() -> None:
 
 @st.cache_resource
 def _metrics() -> Metrics:
-    metrics, settings = Metrics(), _settings()
-    if settings.ui_metrics_port:
-        metrics.serve(settings.ui_metrics_host, settings.ui_metrics_port)
-    return metrics
+    return process_metrics(_settings().ui_metrics_host, _settings().ui_metrics_port)
 
 
 @st.cache_resource

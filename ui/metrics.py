@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
@@ -32,3 +34,12 @@ class Metrics:
     def serve(self, host: str, port: int) -> None:
         """Answer scrapes at `/metrics` from a thread. OSError when the port is taken."""
         start_http_server(port, host, registry=self.registry)
+
+
+@cache
+def process_metrics(host: str, port: int) -> Metrics:
+    """The process's metrics, scraped from the first call on; port 0: nowhere."""
+    metrics = Metrics()
+    if port:
+        metrics.serve(host, port)
+    return metrics

@@ -10,9 +10,10 @@ RUN groupadd --gid 10002 ui && useradd --uid 10002 --gid ui --no-create-home --h
 COPY --from=packages /app /app
 WORKDIR /page
 COPY .streamlit .streamlit
+COPY environment environment
 COPY telemetry telemetry
 COPY ui ui
 ENV PATH=/app/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=/page
 USER 10002:10002
 EXPOSE 8501 9106
-ENTRYPOINT ["python", "-m", "streamlit", "run", "ui/app.py", "--server.address=0.0.0.0", "--server.port=8501"]
+ENTRYPOINT ["python", "-m", "ui", "--server.address=0.0.0.0", "--server.port=8501"]
