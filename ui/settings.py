@@ -25,9 +25,9 @@ class UiSettings(BaseSettings):
     ui_examples: Annotated[tuple[str, ...], NoDecode] = (
         "black leather jacket",
         "white sneakers",
-        "striped t-shirt",
-        "burgundy skirt",
-        "blue jeans",
+        "denim jacket",
+        "yellow polo shirt",
+        "pink dress",
         "warm knitted hat",
     )
     """Searches to click on at the first visit, separated by semicolons."""
