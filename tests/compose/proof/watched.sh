@@ -29,7 +29,7 @@ targets() {
     wait_for 'count(up{job=~"elasticsearch|fluent_bit|grafana"} == 0)' 3 10
     echo "Prometheus: $(value 'count(up{job="service"} == 1)') instances of the service are up, and" \
         "$(jobs_of 'count by (job) (up{job!="service"} == 1)')"
-    wait_for 'count(instance:api_requests:rate5m)' "$1" 90
+    wait_for 'count(instance:api_requests:rate5m) > bool 0' 1 90  # a recording rule has written
     echo "cAdvisor: memory of $(value 'count(container_memory_working_set_bytes{name=~".*fashion-search-[0-9]+"})') instances"
     ask rules | python3 -c '
 import json, sys
