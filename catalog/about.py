@@ -75,13 +75,18 @@ class About:
         self._write({"facets": index})
         if before is not None and (old := [key for key in _keys(before) if key not in notes]):
             self._milvus.call(
-                lambda client: client.delete(self.collection, filter=one_of("key", old), timeout=WRITE_TIMEOUT)
+                lambda client: client.delete(self.collection, filter=one_of("key", old), timeout=WRITE_TIMEOUT),
+                writes=self.collection,
             )
 
     def _read(self, keys: Sequence[str]) -> dict[str, Any]:
         rows = self._milvus.call(
             lambda client: client.query(
-                self.collection, filter=one_of("key", keys), output_fields=["key", "value"], timeout=self._timeout
+                self.collection,
+                filter=one_of("key", keys),
+                output_fields=["key", "value"],
+                consistency_level=self._milvus.consistency(self.collection),
+                timeout=self._timeout,
             ),
             reads=self.collection,
         )
@@ -90,7 +95,9 @@ class About:
     def _write(self, notes: Mapping[str, Any]) -> None:
         rows = [{"key": key, "value": json.dumps(value), "nothing": [0.0, 1.0]} for key, value in notes.items()]
         if rows:
-            self._milvus.call(lambda client: client.upsert(self.collection, rows, timeout=WRITE_TIMEOUT))
+            self._milvus.call(
+                lambda client: client.upsert(self.collection, rows, timeout=WRITE_TIMEOUT), writes=self.collection
+            )
 
 
 def _keys(index: Mapping[str, Any]) -> list[str]:

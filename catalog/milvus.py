@@ -53,17 +53,21 @@ class MilvusConnection:
         self._connecting: Future[MilvusClient] | None = None
         self._lock = threading.Lock()
         self._loading = threading.Lock()
+        self._written: set[str] = set()
         # The client logs every failed call with a traceback; here each becomes an exception, told once.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
-    def call(self, function: Callable[[MilvusClient], T], *, reads: str | None = None) -> T:
+    def call(self, function: Callable[[MilvusClient], T], *, reads: str | None = None, writes: str | None = None) -> T:
         """Call Milvus; raises StoreUnavailable, StoreRefused or CollectionMissing for its errors.
 
         Args:
             function: calls of the client, each with a time limit; run again where the connection broke, since a
                 server that was restarted is noticed only then. Whatever is asked here can be repeated.
             reads: the collection that it reads; loaded where it is not.
+            writes: the collection that it writes to; see `consistency`.
         """
+        if writes is not None:
+            self._written.add(writes)
         for _ in range(2):
             try:
                 return self._once(function)
@@ -74,6 +78,15 @@ class MilvusConnection:
                     raise
                 self._load(reads)
         return self._once(function)
+
+    def consistency(self, collection: str) -> str:
+        """How new a reading must be: with all that was written through here, or else with all but the last seconds.
+
+        A reader's "Session" promises nothing where it has written nothing: a Milvus that was restarted would answer
+        it before it has read its own log again, without what it had not yet put into segments, or with nothing.
+        "Bounded" waits for that and, while Milvus runs, for nothing.
+        """
+        return "Session" if collection in self._written else "Bounded"
 
     def close(self) -> None:
         with self._lock:

@@ -17,8 +17,8 @@ MAX_NOTE = 65_535
 # HNSW: degree 32 and a build breadth of 200 give recall@10 >= 0.98 at a million items.
 _INDEX = {"M": 32, "efConstruction": 200}
 
-# Session: a process sees its own writes at once; one that only reads never waits, and sees those of others after
-# the time Milvus takes to hand them on (about 200 ms). Strong would make each search of Milvus 2.3 wait 200 ms.
+# Session: who writes sees its own writes at once; what one that only reads asks for instead is told in
+# `MilvusConnection.consistency`. Strong would make each search of Milvus 2.3 wait 200 ms.
 _CONSISTENCY = "Session"
 
 

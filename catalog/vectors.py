@@ -48,9 +48,10 @@ class VectorDatabase:
     """Milvus, as the project uses it. Thread-safe; every call has a time limit.
 
     Every method raises StoreUnavailable when Milvus does not answer, StoreRefused when it may not or cannot do what
-    it was asked, and CollectionMissing when the collection it was given is gone. What a process has written it finds
-    at once; other processes a moment later. Searching needs the privileges DescribeAlias, DescribeCollection, Search
-    and Query; loading needs all.
+    it was asked, and CollectionMissing when the collection it was given is gone. What was written through one of
+    these, it finds at once; others find it a moment later. A Milvus that was restarted answers none of them before it
+    knows all again. Searching needs the privileges DescribeAlias, DescribeCollection, Search and Query; loading needs
+    all.
     """
 
     def __init__(self, settings: StoreSettings) -> None:
@@ -135,13 +136,18 @@ class VectorDatabase:
         for item in items:
             _check_dim(collection, item.vector)
         if rows := [item.row() for item in items]:
-            self._milvus.call(lambda client: client.upsert(collection.name, rows, timeout=WRITE_TIMEOUT))
+            self._milvus.call(
+                lambda client: client.upsert(collection.name, rows, timeout=WRITE_TIMEOUT), writes=collection.name
+            )
 
     def delete(self, collection: Collection, ids: Sequence[str]) -> None:
         """Remove items; ids that are not there are passed over."""
         if possible := _possible(ids):
             condition = one_of("id", possible)
-            self._milvus.call(lambda client: client.delete(collection.name, filter=condition, timeout=WRITE_TIMEOUT))
+            self._milvus.call(
+                lambda client: client.delete(collection.name, filter=condition, timeout=WRITE_TIMEOUT),
+                writes=collection.name,
+            )
             self.count(collection)  # waits until the deletion is seen: unlike writes, no reader waits for it
 
     def get(self, collection: Collection, ids: Sequence[str], *, with_vector: bool = False) -> list[Item]:
@@ -152,7 +158,11 @@ class VectorDatabase:
         fields = [*ITEM_FIELDS, "vector"] if with_vector else ITEM_FIELDS
         rows = self._milvus.call(
             lambda client: client.query(
-                collection.name, filter=one_of("id", possible), output_fields=fields, timeout=self._timeout
+                collection.name,
+                filter=one_of("id", possible),
+                output_fields=fields,
+                consistency_level=self._milvus.consistency(collection.name),
+                timeout=self._timeout,
             ),
             reads=collection.name,
         )
@@ -194,6 +204,7 @@ class VectorDatabase:
                 limit=limit,
                 output_fields=ITEM_FIELDS,
                 search_params=parameters,
+                consistency_level=self._milvus.consistency(collection.name),
                 timeout=self._timeout,
             )[0],
             reads=collection.name,
