@@ -8,28 +8,26 @@ stored, and settled in the checkpoint only when it is inserted: a load that was 
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Collection as Ids
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-import numpy as np
-from numpy.typing import NDArray
-
 from catalog.errors import StoreRefused
 from catalog.images import ImageStore
 from catalog.item import Item
 from catalog.vectors import Collection, VectorDatabase
+from etl.changes import Changes, Listed, NewPhoto, Ready
 from etl.checkpoint import Checkpoint, Known
 from etl.dataset import Record, Records
 from etl.dead_letters import DeadLetters
 from etl.encoder_client import EncoderClient, EncoderModel
 from etl.errors import RecordError
 from etl.flow import Budget, Channel, Flow
-from etl.items import fields_digest, item_of, object_of, photo_type, problem_of
+from etl.items import fields_digest, item_of, object_of, photo_type
 from etl.metrics import LoadMetrics
+from etl.outcomes import Outcomes
 from etl.progress import LoadProgress
 from etl.removal import Leftovers
 from etl.waiting import Patience
@@ -46,37 +44,6 @@ class Limits:
     batch_bytes: int
     in_flight: int
     readers: int
-
-
-@dataclass(frozen=True)
-class _Listed:
-    """A record, with what is known of its photo and the item that it was."""
-
-    record: Record
-    known: Known | None
-    before: Item | None
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A photo on its way to the encoder."""
-
-    listed: _Listed
-    content: bytes
-    hash: str
-    mark: str | None
-    vector: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True)
-class _Ready:
-    """An item to insert; without a vector it keeps the one that it has."""
-
-    record: Record
-    item: Item
-    settled: Known
-    before: Item | None
-    size: int
 
 
 @dataclass(frozen=True)
@@ -108,22 +75,19 @@ class ETL:
         self._encoder = parts.encoder
         self._limits = limits = parts.limits
         self._patience = parts.patience
-        self._progress = parts.progress
         self._metrics = parts.metrics
         self._leftovers = parts.leftovers
         self._checkpoint = checkpoint
-        self._dead = dead
+        self._outcomes = Outcomes(dead, parts.progress)
         self.unnamed = 0
         """Rows so broken that nobody can tell which items they are about."""
-        self._broken: list[str] = []
-        self._renew: frozenset[str] = frozenset()
         self._flow = flow = Flow(stop)
         # Photos that are read and not stored yet: those being encoded, and two batches more.
         self._budget = Budget(limits.batch_bytes * (limits.in_flight + 2), flow.stop)
-        self._to_read: Channel[_Listed] = Channel(flow, _LISTED)
-        self._to_encode: Channel[_Read] = Channel(flow, 128)
-        self._to_store: Channel[_Read] = Channel(flow, 32)
-        self._to_insert: Channel[_Ready] = Channel(flow, _INSERTED)
+        self._to_read: Channel[Listed] = Channel(flow, _LISTED)
+        self._to_encode: Channel[NewPhoto] = Channel(flow, 128)
+        self._to_store: Channel[NewPhoto] = Channel(flow, 32)
+        self._to_insert: Channel[Ready] = Channel(flow, _INSERTED)
 
     def run(
         self,
@@ -149,158 +113,87 @@ class ETL:
             EtlError: when the load cannot go on; what was loaded until then stays.
         """
         flow, limits = self._flow, self._limits
-        self._renew = frozenset(renew)
-        flow.start("list", lambda: self._list(records, collection, only, try_again), then=self._to_read.close)
-        flow.start("read", lambda: self._read(try_again), threads=limits.readers, then=self._to_encode.close)
+        renewed = frozenset(renew)
+        changes = Changes(
+            self._vectors,
+            collection,
+            self._checkpoint,
+            self._patience,
+            self._outcomes,
+            renew=renewed,
+            try_again=try_again,
+        )
+        wanted = (r for r in records if only is None or (r.id, r.path) in only or r.id in renewed)
+        flow.start("list", lambda: self._list(wanted, changes), then=self._to_read.close)
+        flow.start("read", lambda: self._read(changes), threads=limits.readers, then=self._to_encode.close)
         flow.start("encode", lambda: self._encode(model), threads=limits.in_flight, then=self._to_store.close)
         flow.start("store", self._store, threads=limits.readers, then=self._to_insert.close)
         flow.start("insert", lambda: self._insert(collection), then=lambda: None)
         flow.join()
+        self.unnamed = changes.unnamed
 
-    # --- list: which records are new or changed
+    # --- list: which records may be new or changed
 
-    def _list(
-        self, records: Records, collection: Collection, only: Ids[tuple[str, str]] | None, try_again: bool
-    ) -> None:
-        wanted = (
-            record for record in records if only is None or (record.id, record.path) in only or record.id in self._renew
-        )
-        while chunk := list(islice(wanted, _LISTED)):
+    def _list(self, records: Iterator[Record], changes: Changes) -> None:
+        while chunk := list(islice(records, _LISTED)):
             with self._metrics.stage("list"):
-                listed = list(self._changed(chunk, collection, try_again))
+                listed = changes.listed(chunk)
             for one in listed:
                 self._to_read.put(one)
-        # Their rows are there, however broken: their items have not left the source.
-        self._checkpoint.see(self._broken)
-
-    def _changed(self, records: Sequence[Record], collection: Collection, try_again: bool) -> Iterator[_Listed]:
-        records = list(self._possible(records))
-        known = self._checkpoint.known([record.id for record in records if record.id not in self._renew])
-        open_: list[Record] = []
-        for record in records:
-            then = known.get(record.id)
-            if then is None or record.mark is None or then.mark != record.mark:
-                open_.append(record)
-            elif then.error is not None:
-                if try_again:
-                    open_.append(record)
-                else:
-                    self._fail(record, then.error)
-            elif then.fields == fields_digest(record):
-                self._progress.count("unchanged")
-            else:
-                open_.append(record)
-        ids = [record.id for record in open_]
-        there = {item.id: item for item in self._patience.call("milvus", self._vectors.get, collection, ids)}
-        for record in open_:
-            before = there.get(record.id)
-            if before is not None and before.source != record.source:
-                self._fail(
-                    record,
-                    RecordError(
-                        "id_taken",
-                        f"the id {record.id!r} belongs to the source {before.source!r}; "
-                        "--id-prefix gives this source ids of its own",
-                    ),
-                )
-            else:
-                yield _Listed(record, known.get(record.id), None if record.id in self._renew else before)
-
-    def _possible(self, records: Sequence[Record]) -> Iterator[Record]:
-        sound = []
-        for record in records:
-            if problem := problem_of(record):
-                self._fail(record, problem)
-                if record.id:
-                    self._broken.append(record.id)
-                else:
-                    self.unnamed += 1
-            else:
-                sound.append(record)
-        for record, seen in zip(sound, self._checkpoint.see([record.id for record in sound]), strict=True):
-            if seen:
-                self._fail(record, RecordError("duplicate_id", f"the id {record.id!r} came before in this source"))
-            else:
-                yield record
+        changes.all_listed()
 
     # --- read: which photos are
 
-    def _read(self, try_again: bool) -> None:
+    def _read(self, changes: Changes) -> None:
         for listed in self._to_read:
             with self._metrics.stage("read"):
-                read = self._read_one(listed, try_again)
-            if read is not None:
-                self._budget.take(len(read.content))
-                self._to_encode.put(read)
-
-    def _read_one(self, listed: _Listed, try_again: bool) -> _Read | None:
-        record, known, before = listed.record, listed.known, listed.before
-        same_hash = before is not None and known is not None and known.hash == before.content_hash
-        try:
-            photo = self._patience.call("source", record.read, known.mark if same_hash and known else None)
-        except RecordError as error:
-            self._fail(record, error)
-            return None
-        content = photo.content if photo else b""
-        mark = photo.mark if photo else record.mark
-        if photo is None and known is not None:
-            hash, mark = known.hash, known.mark
-        else:
-            hash = hashlib.sha256(content).hexdigest()
-        settled = Known(record.id, mark, hash, fields_digest(record))
-        if before is not None and before.content_hash == hash:
-            item = item_of(record, object=before.object, content_hash=hash, vector=None)
-            if item.metadata() == before.metadata():
-                self._checkpoint.settle([settled])
-                self._progress.count("unchanged", size=len(content))
-            else:
-                self._to_insert.put(_Ready(record, item, settled, before, len(content)))
-            return None
-        if known is not None and known.error is not None and known.hash == hash and not try_again:
-            self._fail(record, known.error)
-            return None
-        return _Read(listed, content, hash, mark)
+                found = changes.read(listed)
+            if isinstance(found, NewPhoto):
+                self._budget.take(len(found.content))
+                self._to_encode.put(found)
+            elif found is not None:
+                self._to_insert.put(found)
 
     # --- encode
 
     def _encode(self, model: EncoderModel) -> None:
         for batch in self._to_encode.batches(self._fits, idle=_IDLE):
             with self._metrics.stage("encode"):
-                self._checkpoint.sent(read.listed.record.id for read in batch)
-                vectors = self._encoder.encode([read.content for read in batch], model)
-            for read, vector in zip(batch, vectors, strict=True):
+                self._checkpoint.sent(photo.listed.record.id for photo in batch)
+                vectors = self._encoder.encode([photo.content for photo in batch], model)
+            for photo, vector in zip(batch, vectors, strict=True):
                 if isinstance(vector, RecordError):
-                    self._refuse(read, vector)
+                    self._refuse(photo, vector)
                 else:
-                    self._to_store.put(replace(read, vector=vector))
+                    self._to_store.put(replace(photo, vector=vector))
 
-    def _fits(self, batch: list[_Read], read: _Read) -> bool:
+    def _fits(self, batch: list[NewPhoto], photo: NewPhoto) -> bool:
         if not batch:
             return True
-        size = sum(len(one.content) for one in batch) + len(read.content)
+        size = sum(len(one.content) for one in batch) + len(photo.content)
         return len(batch) < self._encoder.batch.now and size <= self._limits.batch_bytes
 
-    def _refuse(self, read: _Read, error: RecordError) -> None:
-        record = read.listed.record
-        self._budget.give_back(len(read.content))
+    def _refuse(self, photo: NewPhoto, error: RecordError) -> None:
+        record = photo.listed.record
+        self._budget.give_back(len(photo.content))
         if error.lasting:
             digest = fields_digest(record)
-            self._checkpoint.settle([Known(record.id, read.mark, read.hash, digest, error.code, error.message)])
-        self._fail(record, error)
+            self._checkpoint.settle([Known(record.id, photo.mark, photo.hash, digest, error.code, error.message)])
+        self._outcomes.fail(record, error)
 
     # --- store: encoded first, so that no photo is stored that nobody can find
 
     def _store(self) -> None:
-        for read in self._to_store:
-            record = read.listed.record
-            name = record.object or object_of(record, read.content)
+        for photo in self._to_store:
+            record = photo.listed.record
+            name = record.object or object_of(record, photo.content)
             with self._metrics.stage("store"):
                 if record.object is None:
-                    self._patience.call("store", self._images.put, name, read.content, photo_type(read.content)[1])
-            self._budget.give_back(len(read.content))
-            item = item_of(record, object=name, content_hash=read.hash, vector=read.vector)
-            settled = Known(record.id, read.mark, read.hash, fields_digest(record))
-            self._to_insert.put(_Ready(record, item, settled, read.listed.before, len(read.content)))
+                    self._patience.call("store", self._images.put, name, photo.content, photo_type(photo.content)[1])
+            self._budget.give_back(len(photo.content))
+            item = item_of(record, object=name, content_hash=photo.hash, vector=photo.vector)
+            settled = Known(record.id, photo.mark, photo.hash, fields_digest(record))
+            self._to_insert.put(Ready(record, item, settled, photo.listed.before, len(photo.content)))
 
     # --- insert
 
@@ -313,7 +206,7 @@ class ETL:
                     is_first = False
                 self._insert_batch(collection, batch)
 
-    def _insert_batch(self, collection: Collection, batch: Sequence[_Ready]) -> None:
+    def _insert_batch(self, collection: Collection, batch: Sequence[Ready]) -> None:
         keep = [ready.item.id for ready in batch if ready.item.vector is None]
         there = self._patience.call("milvus", self._vectors.get, collection, keep, with_vector=True)
         vectors = {item.id: item.vector for item in there}
@@ -331,10 +224,10 @@ class ETL:
         for ready in batch:
             if ready.item.id in refused:
                 self._checkpoint.drop([ready.item.id])
-                self._fail(ready.record, refused[ready.item.id])
+                self._outcomes.fail(ready.record, refused[ready.item.id])
             else:
                 encoded = ready.item.vector is not None
-                self._progress.count("encoded" if encoded else "updated", size=ready.size)
+                self._outcomes.count("encoded" if encoded else "updated", ready.size)
         if replaced:
             self._leftovers.clear(collection, self._vectors, self._images, self._patience)
 
@@ -352,9 +245,3 @@ class ETL:
             if len(refused) == len(items):
                 raise  # no item's fault
             return refused
-
-    # --- failures
-
-    def _fail(self, record: Record, error: RecordError) -> None:
-        self._dead.add(record.id, record.path, error)
-        self._progress.count("failed")
