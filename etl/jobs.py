@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import json
 import os
-import signal
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from catalog.errors import CatalogError
-from environment import from_environment
 from etl import copying, load, rebuild
 from etl.dead_letters import DeadLetters
 from etl.deletion import Deletion
 from etl.differences import differences
-from etl.errors import EtlError, Stopped
+from etl.ending import INCOMPLETE, confirm, give_up, sum_up, working
+from etl.errors import EtlError
 from etl.flags import CHANGES, ENCODER, FAILING, PLACES, READING, SPEED, with_flags
-from etl.job import Job
 from etl.settings import EtlSettings
+from etl.status import as_text
 from etl.status import status as status_of
 from etl.verify import verify as verify_collection
-from telemetry.logs import configure_logs
-from telemetry.settings import LogSettings
-
-GAVE_UP, INCOMPLETE, INTERRUPTED = 1, 2, 130
-"""Exit codes: the command could not go on; more failed than --max-failures; ended by Ctrl-C or SIGTERM."""
 
 Settings = Callable[[], EtlSettings]
 Source = Annotated[
@@ -78,9 +67,10 @@ def run(settings: Settings, source: Source) -> None:
 
     Run it again at any time: what is unchanged is neither stored nor encoded again, nothing is doubled.
     """
-    with _job(settings) as job:
+    with working(settings) as job:
         job.begin()
-        _tell(job, load.run(job, source))
+        if not sum_up(job, load.run(job, source)):
+            raise typer.Exit(INCOMPLETE)
 
 
 @app.command()
@@ -96,7 +86,7 @@ def retry(
     What `status --verify` finds is mended too: items and photos that a server lost are loaded again, and objects of
     the source that belong to no item are removed.
     """
-    with _job(settings) as job:
+    with working(settings) as job:
         job.begin()
         found = differences(job)
         failed = {name: len(DeadLetters(job.state.dead_letters(name)).letters()) for name in job.state.sources()}
@@ -106,7 +96,7 @@ def retry(
         if not names:
             typer.echo("nothing failed, and nothing was lost")
         complete = [
-            _told(job, load.retry(job, name, lost=lost.get(name, ()), unused=unused.get(name, ()))) for name in names
+            sum_up(job, load.retry(job, name, lost=lost.get(name, ()), unused=unused.get(name, ()))) for name in names
         ]
         if not all(complete):
             raise typer.Exit(INCOMPLETE)
@@ -122,12 +112,12 @@ def download(
     ] = None,
 ) -> None:
     """Only fetch the source: an archive as it is, anything else as a folder that can be loaded later."""
-    with _job(settings) as job:
+    with working(settings) as job:
         job.begin()
         place, dead = copying.download(job, source, to)
         typer.echo(str(place))
-        if dead is not None:
-            _tell(job, dead)
+        if dead is not None and not sum_up(job, dead):
+            raise typer.Exit(INCOMPLETE)
 
 
 @app.command()
@@ -143,7 +133,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", envvar="ETL_JSON", help="For machines.")] = False,
 ) -> None:
     """What was loaded from where, what failed, and which collections there are."""
-    with _job(settings) as job:
+    with working(settings) as job:
         found = status_of(job)
         troubles: list[str] = []
         if verify:
@@ -157,7 +147,7 @@ def status(
                 "searched": report.searched,
                 "not_found": report.not_found,
             }
-        typer.echo(json.dumps(found, indent=2) if as_json else _described(found, job.state.folder))
+        typer.echo(json.dumps(found, indent=2) if as_json else as_text(found, job.state.folder))
         for trouble in troubles:
             typer.echo(f"etl: {trouble}", err=True)
         if troubles:
@@ -182,11 +172,11 @@ def delete(
 ) -> None:
     """Remove items and their photos by id, by filter, or by source; or collections that are not searched."""
     if sum(map(bool, (id, filter, source, old_collections))) != 1:
-        _fail("delete takes one of --id, --filter, --source and --old-collections")
-    with _job(settings) as job:
+        give_up("delete takes one of --id, --filter, --source and --old-collections")
+    with working(settings) as job:
         job.begin()
         if old_collections:
-            _confirm(yes, "Remove all collections that are not searched?")
+            confirm(yes, "Remove all collections that are not searched?")
             typer.echo("removed: " + (", ".join(rebuild.drop_unused(job)) or "none"))
             return
         deletion = Deletion(job)
@@ -194,7 +184,7 @@ def delete(
             deletion.by_id(id) if id else deletion.by_source(source) if source else deletion.by_filter(_filters(filter))
         )
         if items:
-            _confirm(yes, f"Remove {len(items)} items and their photos?")
+            confirm(yes, f"Remove {len(items)} items and their photos?")
             deletion.remove(items)
         if source:
             job.state.forget(source)
@@ -216,7 +206,7 @@ def rebuild_collection(
 
     The search goes on meanwhile. The old collection is kept; `delete --old-collections` removes it.
     """
-    with _job(settings) as job:
+    with working(settings) as job:
         job.begin()
         if switch_to:
             typer.echo(f"{rebuild.switch(job, switch_to).name} is searched")
@@ -233,59 +223,6 @@ def rebuild_collection(
             )
 
 
-@contextmanager
-def _job(settings: Settings) -> Iterator[Job]:
-    """Work on a job; what goes wrong becomes one line and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        made = settings()
-        logs = from_environment(LogSettings)
-        if "log_format" not in logs.model_fields_set:
-            logs = logs.model_copy(update={"log_format": "text"})  # a command is read by a person, if by anybody
-        configure_logs("etl", logs, [made.etl_api_key.get_secret_value()])
-        with Job(made) as job:
-            yield job
-    except (EtlError, CatalogError) as error:
-        _fail(str(error))
-    except (OSError, sqlite3.OperationalError) as error:
-        if not _is_full(error):
-            raise
-        _fail(f"no space is left for what a load must remember in {made.etl_state_dir}; free some and run it again")
-    except (KeyboardInterrupt, Stopped):
-        typer.echo("etl: ended; run it again to go on", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _is_full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return "full" in str(error)  # SQLite's own words; Python hands no number on for them
-
-
-def _interrupt(number: int, _: FrameType | None) -> None:
-    raise KeyboardInterrupt(number)
-
-
-def _fail(message: str) -> None:
-    typer.echo(f"etl: {message}", err=True)
-    raise typer.Exit(GAVE_UP)
-
-
-def _tell(job: Job, dead: DeadLetters) -> None:
-    """Sum up; exits where too much failed."""
-    if not _told(job, dead):
-        raise typer.Exit(INCOMPLETE)
-
-
-def _told(job: Job, dead: DeadLetters) -> bool:
-    """Sum up; whether no more failed than is allowed."""
-    typer.echo(job.progress.summary())
-    if failed := job.progress.counts["failed"]:
-        reasons = ", ".join(f"{count} {code}" for code, count in dead.codes().most_common(5))
-        typer.echo(f"{failed} photos could not be loaded ({reasons}); each is in {dead.file}", err=True)
-    return failed <= job.settings.etl_max_failures
-
-
 def _filters(text: str) -> dict[str, Any]:
     try:
         filters = json.loads(text)
@@ -294,32 +231,3 @@ def _filters(text: str) -> dict[str, Any]:
     if not isinstance(filters, dict) or not filters:
         raise EtlError('--filter takes a JSON object, such as {"category": "shoes"}')
     return filters
-
-
-def _confirm(yes: bool, question: str) -> None:
-    if not yes and not typer.confirm(question, err=True):
-        raise typer.Exit(GAVE_UP)
-
-
-def _described(found: dict[str, Any], folder: Path) -> str:
-    """A status for people."""
-    lines = ["collections:"] if found["collections"] else ["nothing has been loaded yet"]
-    for one in found["collections"]:
-        mark = "searched" if one["searched"] else "not searched"
-        lines.append(f"  {one['name']}  {one['items']} items, {one['model']}, {mark}")
-    if found["sources"] or found["loaded_elsewhere"]:
-        lines.append("sources:")
-    for one in found["sources"]:
-        state = "interrupted; run it again" if one["interrupted"] else f"last loaded {one['ended']}"
-        lines.append(f"  {one['name']}  {one['items']} items, {state}, from {one['address']}")
-        if one["failed"]:
-            lines.append("    failed: " + ", ".join(f"{count} {code}" for code, count in one["failed"].items()))
-    for name, count in found["loaded_elsewhere"].items():
-        lines.append(f"  {name}  {count} items, not loaded from {folder}")
-    if checked := found.get("verified"):
-        lines.append(
-            f"verified: {checked['items']} items, {len(checked['missing_photos'])} without a photo, "
-            f"{checked['searched'] - len(checked['not_found'])} of {checked['searched']} photos found their item, "
-            f"{len(checked['lost_items'])} items lost, {checked['unused_objects']} objects that no item uses"
-        )
-    return "\n".join(lines)

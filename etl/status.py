@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from catalog.facets import Facets
@@ -38,6 +39,30 @@ def status(job: Job) -> dict[str, Any]:
     facets: Facets = call("milvus", vectors.facets, current) if current else Facets()
     elsewhere = {str(name): count for name, count in facets.fields.get("source", []) if name not in known}
     return {"collections": collections, "sources": sources, "loaded_elsewhere": elsewhere}
+
+
+def as_text(found: dict[str, Any], folder: Path) -> str:
+    """A status for people; `folder` is the state folder that it was asked of."""
+    lines = ["collections:"] if found["collections"] else ["nothing has been loaded yet"]
+    for one in found["collections"]:
+        mark = "searched" if one["searched"] else "not searched"
+        lines.append(f"  {one['name']}  {one['items']} items, {one['model']}, {mark}")
+    if found["sources"] or found["loaded_elsewhere"]:
+        lines.append("sources:")
+    for one in found["sources"]:
+        state = "interrupted; run it again" if one["interrupted"] else f"last loaded {one['ended']}"
+        lines.append(f"  {one['name']}  {one['items']} items, {state}, from {one['address']}")
+        if one["failed"]:
+            lines.append("    failed: " + ", ".join(f"{count} {code}" for code, count in one["failed"].items()))
+    for name, count in found["loaded_elsewhere"].items():
+        lines.append(f"  {name}  {count} items, not loaded from {folder}")
+    if checked := found.get("verified"):
+        lines.append(
+            f"verified: {checked['items']} items, {len(checked['missing_photos'])} without a photo, "
+            f"{checked['searched'] - len(checked['not_found'])} of {checked['searched']} photos found their item, "
+            f"{len(checked['lost_items'])} items lost, {checked['unused_objects']} objects that no item uses"
+        )
+    return "\n".join(lines)
 
 
 def _source(job: Job, name: str) -> dict[str, Any]:
