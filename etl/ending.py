@@ -21,8 +21,9 @@ from etl.settings import EtlSettings
 from telemetry.logs import configure_logs
 from telemetry.settings import LogSettings
 
-GAVE_UP, INCOMPLETE, INTERRUPTED = 1, 2, 130
-"""Exit codes: the command could not go on; more failed than --max-failures; ended by Ctrl-C or SIGTERM."""
+GAVE_UP, INCOMPLETE, INTERRUPTED = 1, 3, 130
+"""Exit codes: the command could not go on; more failed than --max-failures, or a verification found something; ended
+by Ctrl-C or SIGTERM. typer's own, for a command that is written wrongly, is 2."""
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from catalog.errors import CatalogError
 from etl import copying, load
@@ -19,6 +20,7 @@ from etl.deletion import Deletion
 from etl.differences import Differences, differences
 from etl.errors import EtlError, RecordError
 from etl.job import Job
+from etl.jobs import app
 from etl.metrics import LoadMetrics, MetricsServer
 from etl.settings import EtlSettings
 from etl.status import status
@@ -95,6 +97,11 @@ def test_delete_asks_first(place: Place) -> None:
     assert (done.code, done.summary) == (0, "3 removed")
 
 
+@pytest.mark.parametrize("arguments", [["run", "--no-such-flag"], ["run"], ["rebiuld"]])
+def test_a_command_that_is_written_wrongly_has_an_exit_code_of_its_own(arguments: list[str]) -> None:
+    assert CliRunner(env={"ETL_SOURCE": None}).invoke(app, arguments).exit_code == 2
+
+
 def test_status_tells_and_verify_finds_what_is_wrong(place: Place, job: Job, shop: Path) -> None:
     found = status(job)
     (source,), (collection,) = found["sources"], found["collections"]
@@ -117,7 +124,7 @@ def test_status_tells_and_verify_finds_what_is_wrong(place: Place, job: Job, sho
     assert (wrong.missing_photos, wrong.not_found) == ([first.id], [second.id])
     assert wrong.differences.unused_objects == ["shop/nobody.jpg"]
     told = place.etl("status", "--verify", "--json")
-    assert told.code == 2
+    assert told.code == 3
     assert json.loads(told.out)["verified"]["missing_photos"] == [first.id]
     assert f"1 items have no photo in the store, such as {first.id}" in told.err
 
@@ -142,10 +149,10 @@ def test_retry_mends_what_a_server_lost(place: Place, job: Job, shop: Path) -> N
         {"shop": sorted([first.id, second.id])},
     )
     assert (found.unused_objects, found.to_remove("shop")) == ([first.object], [])  # its item comes back
-    assert place.etl("status", "--verify").code == 2
+    assert place.etl("status", "--verify").code == 3
 
     told = place.etl("retry", "shop")
-    assert told.code == 2
+    assert told.code == 3
     assert "1 missing_file" in told.err
     assert differences(job).missing_photos == [third]
     assert place.items().keys() == PHOTOS.keys()

@@ -83,7 +83,7 @@ def test_a_load_and_the_loads_after_it(system: System, folder: Path) -> None:
 def test_two_sources_never_collide(system: System, folder: Path) -> None:
     system.etl("run", str(folder), "--source-name", "shop")
     other = system.etl("run", str(folder), "--source-name", "other", check=False)
-    assert other.returncode == 2
+    assert other.returncode == 3
     letters = [
         json.loads(line) for line in (Path(system.env["ETL_STATE_DIR"]) / "other.failed.jsonl").read_text().splitlines()
     ]
@@ -99,7 +99,7 @@ def test_bad_photos_are_told_and_the_good_ones_are_in(system: System, tmp_path: 
     rows = "".join(f"{name}\n" for name in [*photos, "missing.jpg", "../../etc/hostname", "good.jpg"])
     (tmp_path / "metadata.csv").write_text("file\n" + rows)
     result = system.etl("run", str(tmp_path), "--source-name", "mixed", check=False)
-    assert result.returncode == 2
+    assert result.returncode == 3
     assert "6 photos could not be loaded" in result.stderr
     file = Path(system.env["ETL_STATE_DIR"]) / "mixed.failed.jsonl"
     reasons = {letter["path"]: letter["code"] for letter in map(json.loads, file.read_text().splitlines())}
@@ -136,7 +136,7 @@ def test_a_retry_finds_its_source_from_anywhere(system: System, folder: Path) ->
     env = {**os.environ, **system.env}
     command = [sys.executable, "-m", "etl", "--source-name", "relative", "--id-prefix", "relative:"]
     place = {"cwd": folder.parent, "env": env, "capture_output": True, "text": True, "check": False}
-    assert subprocess.run([*command, folder.name], **place).returncode == 2  # type: ignore[call-overload]
+    assert subprocess.run([*command, folder.name], **place).returncode == 3  # type: ignore[call-overload]
     (folder / "4.png").write_bytes(encoded(picture(80, 80, seed=4)))
     assert "1 encoded" in system.etl("retry", "relative").stdout
 
@@ -145,7 +145,7 @@ def test_a_link_out_of_the_folder_is_refused(system: System, tmp_path: Path) -> 
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "link.jpg").symlink_to(SAMPLE / "images" / "001-t-shirt-blue.jpg")
     result = system.etl("run", str(tmp_path / "source"), "--source-name", "linked", check=False)
-    assert result.returncode == 2
+    assert result.returncode == 3
     assert "outside_source" in (Path(system.env["ETL_STATE_DIR"]) / "linked.failed.jsonl").read_text()
 
 

@@ -92,7 +92,7 @@ def bad_photos_among_good_ones(stage: Stage) -> list[str]:
                 row["file"] = web.url + row["file"]
         write_table(site / "metadata.csv", rows)
         arguments = ["run", str(site), "--source-name", "shop", "--allow-private", "--url-timeout", "2"]
-        first = loaded(place, *arguments, code=2)
+        first = loaded(place, *arguments, code=3)
         place.check_whole(good_ones)
         letters = DeadLetters(place.state / "shop.failed.jsonl").letters()
         found = {letter.path.rpartition("/")[2]: letter.code for letter in letters}
@@ -136,13 +136,13 @@ def refusals(stage: Stage) -> list[str]:
         ended = loaded(place, "run", str(file), code=1)
         assert words in ended.err, ended.err
         figures.append(ended.err.strip().splitlines()[-1].replace(f"{place.folder}/", ""))
-    ended = loaded(place, "run", str(outside), code=2)
+    ended = loaded(place, "run", str(outside), code=3)
     letters = DeadLetters(place.state / "outside.failed.jsonl").letters()
     assert [letter.code for letter in letters] == ["outside_source"]
     figures.append(f"dead letter: {letters[0].message}")
     table = place.folder / "private.csv"
     write_table(table, [{"file": "http://169.254.169.254/latest/meta-data.jpg"}, {"file": "http://127.0.0.1/x.jpg"}])
-    loaded(place, "run", str(table), code=2)
+    loaded(place, "run", str(table), code=3)
     letters = DeadLetters(place.state / "private.failed.jsonl").letters()
     assert [letter.code for letter in letters] == ["private_address"] * 2
     figures.append(f"dead letter: {letters[0].message}")
