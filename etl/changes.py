@@ -99,6 +99,7 @@ class Changes:
         possible = list(self._possible(records))
         known = self._checkpoint.known([record.id for record in possible if record.id not in self._renew])
         open_: list[Record] = []
+        unchanged = 0
         for record in possible:
             then = known.get(record.id)
             if then is None or not self._is_settled(record, then):
@@ -106,7 +107,10 @@ class Changes:
             elif then.error is not None:
                 self._outcomes.fail(record, then.error)
             else:
-                self._outcomes.count("unchanged")
+                unchanged += 1
+        if unchanged:
+            # Together: in a load that passes over all photos, a sixth of the time would go into counting them.
+            self._outcomes.count("unchanged", records=unchanged)
         ids = [record.id for record in open_]
         there = {item.id: item for item in self._patience.call("milvus", self._vectors.get, self._collection, ids)}
         found = []
@@ -153,7 +157,7 @@ class Changes:
             if item.metadata() != before.metadata():
                 return Ready(record, item, settled, before, len(content))
             self._checkpoint.settle([settled])
-            self._outcomes.count("unchanged", len(content))
+            self._outcomes.count("unchanged", size=len(content))
             return None
         if known is not None and known.error is not None and known.hash == hash and not self._try_again:
             self._outcomes.fail(record, known.error)

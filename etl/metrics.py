@@ -20,6 +20,7 @@ WAITED_FOR = ("milvus", "store", "service", "source")
 
 STAGES = ("list", "read", "encode", "store", "insert")
 
+_HEARD = 0.05  # seconds until the server's thread hears that it shall end; its own default is half a second
 _LINGER = 15.0  # seconds; a scrape that comes every five or ten finds the end of the load
 
 
@@ -108,7 +109,8 @@ class MetricsServer:
             self._server = make_server("", port, answer, WSGIServer, _Quiet)  # type: ignore[arg-type]
         except OSError as error:
             raise EtlError(f"the metrics' port {port} cannot be used: {error.strerror}") from error
-        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(_HEARD,), name="metrics", daemon=True).start()
 
     def close(self) -> None:
         """Stay until the last values were fetched once more, if anybody ever fetched any; then end."""

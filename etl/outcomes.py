@@ -15,9 +15,9 @@ class Outcomes:
         self._dead = dead
         self._progress = progress
 
-    def count(self, outcome: str, size: int = 0) -> None:
-        """Count a record that came to its outcome, with the bytes that were read for it."""
-        self._progress.count(outcome, size=size)
+    def count(self, outcome: str, *, records: int = 1, size: int = 0) -> None:
+        """Count records that came to their outcome, with the bytes that were read for them."""
+        self._progress.count(outcome, records, size)
 
     def fail(self, record: Record, error: RecordError) -> None:
         """Count a record that cannot be loaded; its letter is on disk first."""

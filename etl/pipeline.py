@@ -227,7 +227,7 @@ class ETL:
                 self._outcomes.fail(ready.record, refused[ready.item.id])
             else:
                 encoded = ready.item.vector is not None
-                self._outcomes.count("encoded" if encoded else "updated", ready.size)
+                self._outcomes.count("encoded" if encoded else "updated", size=ready.size)
         if replaced:
             self._leftovers.clear(collection, self._vectors, self._images, self._patience)
 
