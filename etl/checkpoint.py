@@ -106,6 +106,11 @@ class Checkpoint:
         with self._lock, self._db:
             self._db.executemany("INSERT OR IGNORE INTO in_flight VALUES (?)", [(id,) for id in ids])
 
+    def came_back(self, ids: Iterable[str]) -> None:
+        """Note that these photos are no longer in flight, though nothing is settled for them."""
+        with self._lock, self._db:
+            self._db.executemany("DELETE FROM in_flight WHERE id = ?", [(id,) for id in ids])
+
     def settle(self, photos: Sequence[Known]) -> None:
         """Note what became of photos: loaded, or refused."""
         rows = [(photo.id, photo.mark, photo.hash, photo.fields, photo.code, photo.message) for photo in photos]

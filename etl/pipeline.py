@@ -179,6 +179,8 @@ class ETL:
         if error.lasting:
             digest = fields_digest(record)
             self._checkpoint.settle([Known(record.id, photo.mark, photo.hash, digest, error.code, error.message)])
+        else:
+            self._checkpoint.came_back([record.id])
         self._outcomes.fail(record, error)
 
     # --- store: encoded first, so that no photo is stored that nobody can find
@@ -242,6 +244,6 @@ class ETL:
             refused: dict[str, RecordError] = {}
             for item in items:
                 refused |= self._upsert(collection, [item])
-            if len(refused) == len(items):
+            if len(refused) == len(items) and isinstance(error, StoreRefused):
                 raise  # no item's fault
             return refused
