@@ -27,12 +27,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a load came to. Latencies are in seconds, those of answers with status 200 alone."""
+    """What a load came to. Items and latencies are those of answers with status 200 alone."""
 
     seconds: float
-    items: int
+    items: float
+    """Items answered within these seconds; of a request that lay across an end of them, the share that lay within."""
+
     latencies: tuple[float, ...]
+    """Seconds of the requests that were sent within them."""
+
     statuses: dict[int, int]
+    answered: int
+    """Items answered in all, also before and after: what the server's CPU time was spent on."""
 
     @property
     def rate(self) -> float:
@@ -50,24 +56,33 @@ class Outcome:
 
 class _Tally:
     def __init__(self) -> None:
-        self.items = 0
+        self.items = 0.0
+        self.answered = 0
         self.latencies: list[float] = []
         self.statuses: dict[int, int] = {}
 
-    def add(self, status: int, items: int, seconds: float) -> None:
-        self.statuses[status] = self.statuses.get(status, 0) + 1
-        if status == 200:
-            self.items += items
+    def add(self, status: int, items: int, seconds: float, *, within: float = 1.0, sent_within: bool = True) -> None:
+        """Count an answer; `within` is the share of its time that lay in the window."""
+        if within > 0:
+            self.statuses[status] = self.statuses.get(status, 0) + 1
+        if status != 200:
+            return
+        self.answered += items
+        self.items += items * within
+        if sent_within:
             self.latencies.append(seconds)
 
     def outcome(self, seconds: float) -> Outcome:
-        return Outcome(seconds, self.items, tuple(self.latencies), self.statuses)
+        return Outcome(seconds, self.items, tuple(self.latencies), self.statuses, self.answered)
 
 
 def closed_loop(
     url: str, requests: Sequence[Request], *, in_flight: int, seconds: float, warm_up: float = 2.0
 ) -> Outcome:
-    """Keep `in_flight` requests under way, one after another on each connection, and count those after the warm-up."""
+    """Keep `in_flight` requests under way, one after another on each connection, and count those after the warm-up.
+
+    All that were sent in time are waited for, under the same load: none of them ends on an idle server.
+    """
     return asyncio.run(_closed(url, itertools.cycle(requests), in_flight, seconds, warm_up))
 
 
@@ -91,15 +106,18 @@ async def _closed(
     tally = _Tally()
     begin = perf_counter() + warm_up
     end = begin + seconds
+    left = 0  # requests that were sent in time and are not answered yet
 
     async def visitor(send: _Send) -> None:
-        while (started := perf_counter()) < end:
-            request = next(requests)
+        nonlocal left
+        while (started := perf_counter()) < end or left:
+            request, in_time = next(requests), started < end
+            left += in_time
             status = await send(request)
+            left -= in_time
             done = perf_counter()
-            # Counted by its end, so that neither side of the window counts half requests.
-            if begin <= done < end:
-                tally.add(status, request.items, done - started)
+            within = max(0.0, min(done, end) - max(started, begin)) / (done - started)
+            tally.add(status, request.items, done - started, within=within, sent_within=begin <= started < end)
 
     async with _session(url, in_flight) as session:
         await asyncio.gather(*(visitor(_sender(session)) for _ in range(in_flight)))

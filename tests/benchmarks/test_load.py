@@ -57,6 +57,14 @@ def test_a_closed_loop_sends_the_next_request_only_after_the_answer(stalling: st
     assert sum(latency > STALL / 2 for latency in outcome.latencies) == 1
 
 
+def test_a_request_across_the_end_counts_by_its_share(stalling: str) -> None:
+    Stalling.answered = 19  # the very first request stands still, beyond the end
+    request = Request("/", b"x", "text/plain", items=10)
+    outcome = closed_loop(stalling, [request], in_flight=1, seconds=STALL / 3, warm_up=0)
+    assert outcome.items == pytest.approx(10 / 3, rel=0.1)
+    assert (outcome.answered, len(outcome.latencies)) == (10, 1)
+
+
 def test_refusals_are_counted_apart(stalling: str) -> None:
     requests = [Request("/", b"x", "text/plain", items=3), Request("/no", b"x", "text/plain", items=5)]
     outcome = count_loop(stalling, requests, in_flight=2, count=10)
