@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.rounds import Figures
+Figures = dict[str, float]
+"""What a round measured, by name; names say what they are, units are a second, items a second, bytes."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,15 @@ class Asked:
     ratio: Callable[[Figures], float]
     least: float | None = None
     most: float | None = None
-    needs: str = ""
-    """A figure that must be there for it."""
+    mean: bool = False
+    """Whether the mean of the rounds counts, as for costs of which each round measured a part; else the median."""
 
     def met(self, value: float) -> bool:
         return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
 
     @property
     def bound(self) -> str:
-        return f">= {self.least:g}" if self.least is not None else f"<= {self.most:g}"
+        return f">= {self.least:.4g}" if self.least is not None else f"<= {self.most:.3g}"
 
 
 ASKED = (
@@ -42,23 +43,17 @@ ASKED = (
     Asked("CPU of a text, 64 in flight: limit / service",
           lambda f: f["limit batched text CPU s"] / f["service text CPU s, 64 in flight"], least=0.6),
     Asked("/encode_image / the design before, 32 in flight",
-          lambda f: f["service photos/s, 32 in flight"] / f["before photos/s, 32 in flight"],
-          least=3, needs="before photos/s, 32 in flight"),
-    Asked("  its p99 / the design before",
-          lambda f: f["service photo p99 s"] / f["before photo p99 s"], most=0.5, needs="before photo p99 s"),
+          lambda f: f["service photos/s, 32 in flight"] / f["before photos/s, 32 in flight"], least=3),
+    Asked("  its p99 / the design before", lambda f: f["service photo p99 s"] / f["before photo p99 s"], most=0.5),
     Asked("/encode_text / the design before, 32 in flight",
-          lambda f: f["service texts/s, 32 in flight"] / f["before texts/s, 32 in flight"],
-          least=4, needs="before texts/s, 32 in flight"),
-    Asked("  its p99 / the design before",
-          lambda f: f["service text p99 s"] / f["before text p99 s"], most=1 / 3, needs="before text p99 s"),
+          lambda f: f["service texts/s, 32 in flight"] / f["before texts/s, 32 in flight"], least=4),
+    Asked("  its p99 / the design before", lambda f: f["service text p99 s"] / f["before text p99 s"], most=1 / 3),
     Asked("/encode_image / infinity, 32 in flight",
-          lambda f: f["service photos/s, 32 in flight"] / f["infinity photos/s, 32 in flight"],
-          least=1.3, needs="infinity photos/s, 32 in flight"),
+          lambda f: f["service photos/s, 32 in flight"] / f["infinity photos/s, 32 in flight"], least=1.3),
     Asked("/encode_text / infinity, 32 in flight",
-          lambda f: f["service texts/s, 32 in flight"] / f["infinity texts/s, 32 in flight"],
-          least=1.3, needs="infinity texts/s, 32 in flight"),
+          lambda f: f["service texts/s, 32 in flight"] / f["infinity texts/s, 32 in flight"], least=1.3),
     Asked("search by words: CPU ms beyond the text's encoding",
-          lambda f: f["service search CPU s beyond its text"] * 1000, most=8),
+          lambda f: f["service search CPU s beyond its text"] * 1000, most=8, mean=True),
     Asked("memory of service and runner, GB", lambda f: f["service memory"] / 1e9, most=1.2),
     Asked("start to ready / loading the model in plain Python",
           lambda f: f["service ready s"] / f["limit load s"], most=1.5),
@@ -67,24 +62,36 @@ ASKED = (
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the table: the median over the rounds, and the smallest and the largest."""
+    """A line of the table: the median (or mean) over the rounds, and the smallest and the largest."""
 
     what: str
     bound: str
-    median: float
+    value: float
     low: float
     high: float
     rounds: int
     met: bool
 
 
-def lines(rounds: Sequence[Figures]) -> list[Line]:
-    """The table of a model's rounds; a ratio is made within each round, the median of them counts."""
-    table = []
-    for asked in ASKED:
-        values = [asked.ratio(figures) for figures in rounds if not asked.needs or asked.needs in figures]
-        if not values:
-            continue
-        median = float(np.median(values))
-        table.append(Line(asked.what, asked.bound, median, min(values), max(values), len(values), asked.met(median)))
-    return table
+def lines(rounds: Sequence[Figures], table: Sequence[Asked] = ASKED) -> list[Line]:
+    """What came of the rounds; each ratio is made within a round. What no round measured has no line."""
+    made = []
+    for asked in table:
+        values = [value for figures in rounds if (value := _ratio(asked, figures)) is not None]
+        if values:
+            value = float(np.mean(values) if asked.mean else np.median(values))
+            made.append(Line(asked.what, asked.bound, value, min(values), max(values), len(values), asked.met(value)))
+    return made
+
+
+def _ratio(asked: Asked, figures: Figures) -> float | None:
+    try:
+        return asked.ratio(figures)
+    except KeyError:  # a figure that was not asked for
+        return None
+
+
+def medians(rounds: Sequence[Figures]) -> Figures:
+    """Each figure's median over the rounds that have it."""
+    names = dict.fromkeys(name for figures in rounds for name in figures)
+    return {name: float(np.median([figures[name] for figures in rounds if name in figures])) for name in names}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import gmtime, process_time, strftime
+from time import process_time
 from typing import Any
 
 import numpy as np
 
-from benchmarks import machine, models
+from benchmarks import models, report
 from benchmarks.requests import photos, texts
 from clip_runner.backends.openvino_backend import OpenVinoBackend
 from clip_runner.backends.torch_backend import TorchBackend
@@ -21,7 +20,6 @@ from clip_runner.pixels import decode_pixels
 from clip_runner.settings import RunnerSettings
 from clip_runner.tokens import padded, tokenise
 
-_HERE = Path(__file__).parent
 _WAYS = [("torch", dtype) for dtype in ("float32", "mixed", "bfloat16")]
 _WAYS += [("openvino", dtype) for dtype in ("float32", "bfloat16")]
 
@@ -29,11 +27,11 @@ _WAYS += [("openvino", dtype) for dtype in ("float32", "bfloat16")]
 def main() -> int:
     """One thread each, so that CPU time is work and not waiting; the least of the rounds counts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backends", description=__doc__)
-    parser.add_argument("--model", choices=("bundled", "b32"), default="bundled")
+    parser.add_argument("--model", choices=models.NAMES, default="bundled")
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
-    bundled = asked.model == "bundled"
-    folder = models.bundled() if bundled else models.vit_b_32(_HERE.parent / ".local" / "bench" / "vit-b-32")
+    folder = models.folder_of(asked.model)
+    record = report.Record(f"backends-{asked.model}")
     figures: dict[str, dict[str, float]] = {}
     reference: dict[str, np.ndarray] = {}
     for name, works in _backends(folder):
@@ -44,12 +42,9 @@ def main() -> int:
             found[f"{what}: ms"] = min(_cpu(work) for _ in range(asked.rounds)) / items * 1000
             found[f"{what}: cosine"] = float((made * reference.setdefault(what, made)).sum(axis=1).min())
         figures[name] = found
-        sys.stdout.write(name + ": " + ", ".join(f"{what} {value:.4g}" for what, value in found.items()) + "\n")
-        sys.stdout.flush()
-    out = _HERE / "results" / f"backends-{asked.model}-{strftime('%Y-%m-%dT%H%M', gmtime())}.json"
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"machine": machine.describe(), "backends": figures}, indent=1) + "\n")
-    sys.stdout.write(f"figures: {out}\n")
+        report.say(name + ": " + ", ".join(f"{what} {value:.4g}" for what, value in found.items()))
+        record.write(backends=figures)
+    report.say(f"figures: {record.file}")
     return 0
 
 

@@ -6,114 +6,161 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
+from typing import Any
 
 import numpy as np
 
+from benchmarks.asked import Figures
+
 _PHOTO_BATCHES = (8, 16, 32)
 _TEXT_BATCHES = (32, 64, 128)
+_TRIAL = 1.0  # seconds in which each batch is tried
+_SINGLES = 64  # texts that are encoded alone
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Items a second on all cores, each alone, and CPU seconds of what cannot be shared."""
+def measure(
+    model: Path, photos: Sequence[bytes], texts: Sequence[str], *, seconds: float, only: Collection[str],
+    known: Figures | None = None,
+) -> Figures:  # fmt: skip
+    """Measure in a process of its own, as a server's runner is one.
 
-    photos_encoded: float
-    photo_batch: int
-    texts_encoded: float
-    text_batch: int
-    text_cpu_s: float
-    """CPU seconds of one text encoded alone, on one thread: several would spin while they wait for each other."""
+    Args:
+        model: the model's folder.
+        photos: what is decoded; the first of them are encoded.
+        texts: what is encoded.
+        seconds: length of the photos' measurements; those of texts, which are many more, take half of it.
+        only: image, text, search; the loading is always measured.
+        known: figures of an earlier call, whose best batches are taken; None: they are found out first.
 
-    photos_decoded: float
-    """Decoded and resized, a photo a thread on every core."""
-
-    photo_cpu_s: float
-    """CPU seconds of a photo: encoded in the best batch, and decoded."""
-
-    batched_text_cpu_s: float
-    """CPU seconds of a text in the best batch."""
-
-    load_s: float
-    """Loading the model in plain Python, until its first vector."""
-
-    @property
-    def photos(self) -> float:
-        """Photos a second when decoding and encoding share the cores and nothing else costs anything."""
-        return 1 / (1 / self.photos_encoded + 1 / self.photos_decoded)
-
-
-def measure(model: Path, photos: Sequence[bytes], texts: Sequence[str], *, seconds: float) -> Limits:
-    """Measure in a process of its own, as a server's runner is one."""
+    Returns:
+        Items a second on all cores, of decoding and encoding each alone, and `limit photos/s` when they share the cores
+        and nothing else costs anything; CPU seconds of an item; seconds from the process' start to its first vector.
+    """
     with TemporaryDirectory() as folder:
         for number, photo in enumerate(photos):
             (Path(folder) / f"{number:04d}.jpg").write_bytes(photo)
-        (Path(folder) / "texts.json").write_text(json.dumps(list(texts)))
-        command = [sys.executable, "-m", "benchmarks.limits", str(model), folder, str(seconds)]
+        job = {"model": str(model), "texts": list(texts), "seconds": seconds, "only": list(only), "known": known or {},
+               "begun": perf_counter()}  # fmt: skip
+        (Path(folder) / "job.json").write_text(json.dumps(job))
+        # As in the runner: torch's threads sleep while they wait for each other. Spinning, they would count as CPU
+        # time of the model: 2.5 times as much for photos, ten times for texts, where others use the machine too.
+        env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(  # noqa: S603 - a list of our own, no shell
-            command, check=True, capture_output=True, text=True, timeout=900
-        )
-    return Limits(**json.loads(done.stdout.splitlines()[-1]))
+            [sys.executable, "-m", "benchmarks.limits", folder],
+            env=env, stdout=subprocess.PIPE, text=True, timeout=900, check=True,
+        )  # fmt: skip
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
-def _measure_here(model: str, folder: Path, seconds: float) -> Limits:
-    started = perf_counter()
+def _measure_here(folder: Path) -> Figures:
+    job = json.loads((folder / "job.json").read_text())
+    seconds, only, known = job["seconds"], job["only"], job["known"]
+    _load_plainly(job["model"])
+    # The clock is the system's: the same in the process that started this one.
+    figures = {"limit load s": perf_counter() - job["begun"]}
+    if not only:
+        return figures
+    from loguru import logger
+
     from clip_runner.encoder import Encoder
-    from clip_runner.pixels import decode_pixels
     from clip_runner.settings import RunnerSettings
 
-    encoder = Encoder(RunnerSettings(_env_file=None, model_id=model))
-    load_s = perf_counter() - started
-    texts = json.loads((folder / "texts.json").read_text())
-    files = [file.read_bytes() for file in sorted(folder.glob("*.jpg"))]
+    logger.disable("clip_runner")
+    begun = perf_counter()
+    encoder = Encoder(RunnerSettings(_env_file=None, model_id=job["model"]))
+    # What the runner does on top of its imports: it reads the weights, finds out the type, and warms up.
+    figures["limit encoder made s"] = perf_counter() - begun
+    if "image" in only:
+        figures |= _photos(encoder, [file.read_bytes() for file in sorted(folder.glob("*.jpg"))], seconds, known)
+    if "text" in only:
+        figures |= _texts(encoder, job["texts"], seconds / 2, known)
+    if "search" in only:
+        figures["limit text CPU s"] = _cpu_of_singles(encoder, job["texts"][:: len(job["texts"]) // _SINGLES])
+    return figures
+
+
+def _load_plainly(model: str) -> None:
+    """Load the model as a script would, and encode one text."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    # A folder: nothing is fetched.
+    loaded = AutoModel.from_pretrained(model, dtype=torch.float32).eval()  # nosec B615
+    tokenizer = AutoTokenizer.from_pretrained(model)  # nosec B615
+    with torch.inference_mode():
+        loaded.get_text_features(**tokenizer(["a red dress"], return_tensors="pt"))
+
+
+def _photos(encoder: Any, files: Sequence[bytes], seconds: float, known: Figures) -> Figures:
+    from clip_runner.pixels import decode_pixels
 
     def decode(data: bytes) -> np.ndarray:
         return decode_pixels(data, encoder.pixel_spec, max_mpixels=64)
 
-    pixels = np.stack([decode(data) for data in files[:8]])
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        decoded, decode_cpu = _rate(lambda: len(list(pool.map(decode, files))), seconds)
-    by_batch = {n: _rate(_encoding(encoder.encode_pixels, np.resize(pixels, (n, *pixels.shape[1:]))), seconds)
-                for n in _PHOTO_BATCHES}  # fmt: skip
-    # Texts sorted by length would flatter: they come as they are.
-    by_texts = {n: _rate(_encoding(encoder.encode_texts, texts[:n]), seconds) for n in _TEXT_BATCHES}
-    text_cpu = _cpu_of_singles(encoder.encode_texts, texts)
-    best_photos, best_texts = max(by_batch, key=by_batch.__getitem__), max(by_texts, key=by_texts.__getitem__)
-    return Limits(
-        photos_encoded=by_batch[best_photos][0],
-        photo_batch=best_photos,
-        texts_encoded=by_texts[best_texts][0],
-        text_batch=best_texts,
-        text_cpu_s=text_cpu,
-        photos_decoded=decoded,
-        photo_cpu_s=by_batch[best_photos][1] + decode_cpu,
-        batched_text_cpu_s=by_texts[best_texts][1],
-        load_s=load_s,
-    )
+        decoded, decode_cpu = _rate(lambda: len(list(pool.map(decode, files))), seconds / 2)
+    some = np.stack([decode(data) for data in files[: max(_PHOTO_BATCHES)]])
+    pixels = np.resize(some, (max(_PHOTO_BATCHES), *some.shape[1:]))
+    ways = {size: _encoding(encoder.encode_pixels, [pixels[:size]]) for size in _PHOTO_BATCHES}
+    best = int(known.get("limit photo batch", 0)) or _fastest(ways)
+    encoded, encode_cpu = _rate(ways[best], seconds)
+    return {
+        "limit photos/s": 1 / (1 / encoded + 1 / decoded),
+        "limit photos encoded/s": encoded,
+        "limit photos decoded/s": decoded,
+        "limit photo CPU s": encode_cpu + decode_cpu,
+        "limit photo batch": best,
+    }
 
 
-def _cpu_of_singles(encode: Callable[..., object], texts: Sequence[str]) -> float:
+def _texts(encoder: Any, texts: Sequence[str], seconds: float, known: Figures) -> Figures:
+    # Over all texts, whatever the batch: the later ones are longer.
+    many = list(texts) * max(_TEXT_BATCHES)
+    ways = {size: _encoding(encoder.encode_texts, [many[at : at + size] for at in range(0, len(texts) * size, size)])
+            for size in _TEXT_BATCHES}  # fmt: skip
+    best = int(known.get("limit text batch", 0)) or _fastest(ways)
+    rate, cpu = _rate(ways[best], seconds)
+    return {"limit texts/s": rate, "limit batched text CPU s": cpu, "limit text batch": best}
+
+
+def _cpu_of_singles(encoder: Any, texts: Sequence[str]) -> float:
+    """CPU seconds of one text encoded alone on one thread, in the words that a search puts around it."""
     import torch
 
+    from api.settings import ServiceSettings
+
+    template = ServiceSettings.model_fields["prompt_template"].default
     torch.set_num_threads(1)
-    encode(texts[:1])
+    encoder.encode_texts(texts[:1])
     begin = process_time()
     for text in texts:
-        encode([text])
+        encoder.encode_texts([template.format(query=text)])
     return (process_time() - begin) / len(texts)
 
 
-def _encoding(encode: Callable[..., object], batch: Sequence[str] | np.ndarray) -> Callable[[], int]:
+def _encoding(encode: Callable[..., object], batches: Sequence[Any]) -> Callable[[], int]:
+    turn = cycle(batches)
+
     def once() -> int:
+        batch = next(turn)
         encode(batch)
         return len(batch)
 
     return once
+
+
+def _fastest(ways: dict[int, Callable[[], int]]) -> int:
+    rates = {size: _rate(work, _TRIAL)[0] for size, work in ways.items()}
+    return max(rates, key=rates.__getitem__)
 
 
 def _rate(work: Callable[[], int], seconds: float) -> tuple[float, float]:
@@ -127,4 +174,4 @@ def _rate(work: Callable[[], int], seconds: float) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(_measure_here(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])))) + "\n")
+    sys.stdout.write(json.dumps(_measure_here(Path(sys.argv[1]))) + "\n")

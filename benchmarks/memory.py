@@ -5,53 +5,69 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import gmtime, strftime
 
 import numpy as np
 
-from benchmarks import machine, models, subjects
+from benchmarks import models, report, subjects
+from benchmarks.asked import Asked, lines
 from benchmarks.load import Request, count_loop
 from benchmarks.requests import photo_requests, photos, texts
 from benchmarks.rounds import load_sample
 
-_HERE = Path(__file__).parent
 _STEP = 1000
+_REFUSED = 422  # the photo that is none
+
+_ASKED = (
+    Asked("memory of service and runner at most, GB", lambda f: f["most GB"], most=1.2),
+    Asked("growth over the last two thirds of the requests", lambda f: f["growth"], most=0.02),
+)
 
 
 def main() -> int:
     """Send the requests, look at the memory after each thousand."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
-    parser.add_argument("--model", choices=("bundled", "b32"), default="b32")
+    parser.add_argument("--model", choices=models.NAMES, default="b32")
     parser.add_argument("--requests", type=int, default=20_000)
     asked = parser.parse_args()
-    bundled = asked.model == "bundled"
-    model = models.bundled() if bundled else models.vit_b_32(_HERE.parent / ".local" / "bench" / "vit-b-32")
+    model, record = models.folder_of(asked.model), report.Record(f"memory-{asked.model}")
+    step = min(_STEP, asked.requests)
+    statuses: Counter[int] = Counter()
     with TemporaryDirectory() as folder, subjects.ours(Path(folder), model) as (server, env):
         load_sample(env)
-        seen, statuses, stream = [server.memory() / 1e9], dict[int, int](), _mixed()
-        for done in range(_STEP, asked.requests + 1, _STEP):
-            outcome = count_loop(server.url, list(islice(stream, _STEP)), in_flight=8, count=_STEP)
-            for status, number in outcome.statuses.items():
-                statuses[status] = statuses.get(status, 0) + number
+        seen, stream = [server.memory() / 1e9], _mixed()
+        for done in range(step, asked.requests + 1, step):
+            outcome = count_loop(server.url, list(islice(stream, step)), in_flight=8, count=step)
+            statuses.update(outcome.statuses)
+            if others := set(statuses) - {200, _REFUSED}:
+                raise SystemExit(f"requests failed, by status: {dict(statuses)}, not only {others}")
             seen.append(server.memory() / 1e9)
-            sys.stdout.write(f"{done:>6,} requests: {seen[-1]:.3f} GB\n")
-            sys.stdout.flush()
-    # The first quarter fills pools and the cache of texts; what comes after must not grow.
-    settled = seen[len(seen) // 4 :]
-    slope = float(np.polyfit(np.arange(len(settled)), settled, 1)[0])
-    out = _HERE / "results" / f"memory-{asked.model}-{strftime('%Y-%m-%dT%H%M', gmtime())}.json"
-    out.parent.mkdir(exist_ok=True)
-    content = {"machine": machine.describe(), "GB": seen, "statuses": statuses, "GB per 1,000 requests": slope}
-    out.write_text(json.dumps(content, indent=1) + "\n")
-    sys.stdout.write(
-        f"{seen[0]:.3f} GB when ready, {max(seen):.3f} at most, {seen[-1]:.3f} at the end; "
-        f"{slope * 1000:+.2f} MB per 1,000 requests after the first quarter; statuses {statuses}\nfigures: {out}\n"
+            report.say(f"{done:>6,} requests: {seen[-1]:.3f} GB")
+    figures = {"ready GB": seen[0], "most GB": max(seen), "end GB": seen[-1], "growth": _growth(seen)}
+    table = lines([figures], _ASKED)
+    record.write(
+        table=[asdict(line) for line in table], figures=figures, statuses=statuses, **{"GB after each step": seen}
     )
+    report.say(f"{seen[0]:.3f} GB when ready, {seen[-1]:.3f} at the end; statuses {dict(statuses)}")
+    report.say(f"{report.table(table)}\nfigures: {record.file}")
     return 0
+
+
+def _growth(seen: Sequence[float]) -> float:
+    """By which share of itself the memory grew, along a straight line through all but the first third.
+
+    The first third fills the pools and the cache of texts, which holds 4,096 of the 16 in twenty requests.
+    """
+    settled = seen[len(seen) // 3 :]
+    if len(settled) < 2:
+        return 0.0
+    slope = float(np.polyfit(np.arange(len(settled)), settled, 1)[0])
+    return slope * (len(settled) - 1) / float(np.mean(settled))
 
 
 def _mixed() -> Iterator[Request]:

@@ -12,28 +12,47 @@ _KEPT = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "
          "preprocessor_config.json", "processor_config.json")  # fmt: skip
 
 
-def bundled() -> Path:
-    """The model that the service comes with."""
-    return BUNDLED_MODEL
+NAMES = ("bundled", "b32")
+
+_CACHE = Path(__file__).resolve().parent.parent / ".local" / "bench"
 
 
-def vit_b_32(folder: Path) -> Path:
+def folder_of(name: str) -> Path:
+    """The folder of one of `NAMES`: the model that the service comes with, or ViT-B/32, made at its first use."""
+    if name == "bundled":
+        return BUNDLED_MODEL
+    if name == "b32":
+        return _vit_b_32(_CACHE / "vit-b-32")
+    raise SystemExit(f"{name}: the models are {' and '.join(NAMES)}")
+
+
+def _vit_b_32(folder: Path) -> Path:
     """CLIP ViT-B/32 with random weights, in `folder`: the arithmetic of openai/clip-vit-base-patch32, no meaning.
 
     Its tokenizer is the bundled model's: a description comes to about as many tokens.
     """
-    if (folder / "model.safetensors").exists():
-        return folder
+    if not folder.exists():
+        # Beside it first: a folder that was cut short is never taken for the model.
+        unfinished = folder.with_suffix(".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _make(unfinished)
+        unfinished.rename(folder)
+    return folder
+
+
+def _make(folder: Path) -> None:
     import torch
     from transformers import CLIPConfig, CLIPModel
 
     torch.manual_seed(0)
-    # CLIPConfig's defaults are that model's configuration.
-    CLIPModel(CLIPConfig()).save_pretrained(folder)
-    size = json.loads((BUNDLED_MODEL / "config.json").read_text())["vision_config"]["image_size"]
+    bundled = json.loads((BUNDLED_MODEL / "config.json").read_text())
+    # CLIPConfig's defaults are that model's configuration. A text's vector is taken where its last token stands, so
+    # the tokens must be the tokenizer's: with others it would be the first one's, the same for all texts.
+    tokens = {name: bundled["text_config"][name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    CLIPModel(CLIPConfig(text_config=tokens)).save_pretrained(folder)
+    size = bundled["vision_config"]["image_size"]
     for name in _KEPT:
         if (source := BUNDLED_MODEL / name).exists():
             shutil.copy(source, folder / name)
             if name.endswith("processor_config.json"):
                 (folder / name).write_text(source.read_text().replace(str(size), "224"))
-    return folder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -45,27 +45,42 @@ def _counts(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def ours(folder: Path, model: Path, **env: str) -> Iterator[tuple[Server, dict[str, str]]]:
-    """The service, with stores of its own; and the variables that lead other programs to it."""
-    port, milvus_port, s3_port = free_port(), free_port(), free_port()
-    milvus = start_milvus_lite(folder / "milvus", milvus_port)
-    store = start_s3(folder / "s3", s3_port, access_key="bench", secret_key="bench-secret")  # noqa: S106 - it ends with the run
+def stores(folder: Path) -> Iterator[dict[str, str]]:
+    """Milvus Lite and the S3 server, empty; yields the variables that lead to them."""
+    milvus_port, s3_port = free_port(), free_port()
+    with ExitStack() as stack:
+        stack.callback(start_milvus_lite(folder / "milvus", milvus_port).stop)
+        store = start_s3(folder / "s3", s3_port, access_key="bench", secret_key="bench-secret")  # noqa: S106 - it ends with the run
+        stack.callback(store.stop)
+        yield {
+            "MILVUS_HOST": HOST, "MILVUS_PORT": str(milvus_port),
+            "MINIO_ENDPOINT": f"http://{HOST}:{s3_port}", "MINIO_PUBLIC_ENDPOINT": f"http://{HOST}:{s3_port}",
+            "MINIO_ACCESS_KEY_ID": "bench", "MINIO_SECRET_ACCESS_KEY": "bench-secret",
+        }  # fmt: skip
+
+
+@contextmanager
+def service(
+    folder: Path, model: Path, places: Mapping[str, str], **env: str
+) -> Iterator[tuple[Server, dict[str, str]]]:
+    """The service over the stores at `places`; and the variables that lead other programs to it."""
+    port = free_port()
     environment = {
-        "ENVIRONMENT": "local", "MODEL_ID": str(model), "HF_HUB_OFFLINE": "1",
-        "MILVUS_HOST": HOST, "MILVUS_PORT": str(milvus_port),
-        "MINIO_ENDPOINT": f"http://{HOST}:{s3_port}", "MINIO_PUBLIC_ENDPOINT": f"http://{HOST}:{s3_port}",
-        "MINIO_ACCESS_KEY_ID": "bench", "MINIO_SECRET_ACCESS_KEY": "bench-secret",
+        "ENVIRONMENT": "local", "MODEL_ID": str(model), "HF_HUB_OFFLINE": "1", **places,
         "MODEL_SERVING_HOST": HOST, "MODEL_SERVING_PORT": str(port), "ETL_STATE_DIR": str(folder / "etl"),
         "BENTOML_HOME": str(folder / "bentoml"), "BENTOML_DO_NOT_TRACK": "True", "PYTHONPATH": str(ROOT),
         "MAX_CONCURRENCY": "256", "LOG_LEVEL": "WARNING", **env,
     }  # fmt: skip
     command = [str(_BIN / "bentoml"), "serve", "service:FashionSearch", "--host", HOST, "--port", str(port)]
-    try:
-        with running("the service", command, environment, port, folder) as server:
-            yield server, environment
-    finally:
-        store.stop()
-        milvus.stop()
+    with running("the service", command, environment, port, folder) as server:
+        yield server, environment
+
+
+@contextmanager
+def ours(folder: Path, model: Path, **env: str) -> Iterator[tuple[Server, dict[str, str]]]:
+    """The service, with stores of its own."""
+    with stores(folder) as places, service(folder, model, places, **env) as started:
+        yield started
 
 
 @contextmanager

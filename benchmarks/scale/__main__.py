@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from pymilvus import MilvusClient
 
-from benchmarks import machine, subjects
+from benchmarks import models, report, subjects
+from benchmarks.asked import Asked, Figures, lines
 from benchmarks.load import count_loop
 from benchmarks.requests import search_requests, texts
+from benchmarks.rounds import all_answered
 from benchmarks.scale import planted
 from benchmarks.scale.found import found_by
 from catalog.facets import Facets
 from catalog.item import Item
 from catalog.settings import StoreSettings
-from catalog.vectors import CollectionModel, VectorDatabase
-from clip_runner.settings import BUNDLED_MODEL, RunnerSettings
+from catalog.vectors import Collection, CollectionModel, VectorDatabase
+from clip_runner.settings import RunnerSettings
 from local.ports import HOST
 from tests.full_milvus import FullMilvus
 
 _INSERT = 5_000
 _INDEX_TIMEOUT = 3600.0
-_RESULTS = Path(__file__).resolve().parent.parent / "results"
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def main() -> int:
@@ -42,7 +38,7 @@ def main() -> int:
     parser.add_argument("step", choices=("build", "measure", "all"))
     parser.add_argument("--folder", type=Path, required=True, help="where Milvus keeps its data; made by `build`")
     parser.add_argument("--items", default="1000,100000,1000000", help="sizes of the catalogues")
-    parser.add_argument("--model", type=Path, default=BUNDLED_MODEL)
+    parser.add_argument("--model", choices=models.NAMES, default="bundled")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--searches", type=int, default=500, help="searches in each round and catalogue")
     parser.add_argument("--ef", default="128", help="MILVUS_EF of the service")
@@ -51,7 +47,7 @@ def main() -> int:
     sizes = [int(size) for size in asked.items.split(",")]
     with _milvus(asked.folder) as server:
         if asked.step in ("build", "all"):
-            _build(asked.folder, server, sizes, asked.model)
+            _build(asked.folder, server, sizes, models.folder_of(asked.model))
         if asked.step in ("measure", "all"):
             _measure(asked.folder, server, sizes, asked)
     return 0
@@ -96,12 +92,12 @@ def _build(folder: Path, server: FullMilvus, sizes: list[int], model: Path) -> N
             for at in range(0, len(rows), _INSERT):
                 client.insert(collection.name, rows[at : at + _INSERT], timeout=600)
             if start % 50_000 == 0:
-                _say(f"{size:,}: {start + len(rows):,} inserted after {time.monotonic() - begun:.0f} s")
+                report.say(f"{size:,}: {start + len(rows):,} inserted after {time.monotonic() - begun:.0f} s")
         client.flush(collection.name, timeout=600)
         _wait_for_index(client, collection.name, size)
         database.save_facets(collection, Facets({}, size, "2026-01-01T00:00:00.000Z"))
         database.publish(collection)
-        _say(f"{size:,} items indexed after {time.monotonic() - begun:.0f} s")
+        report.say(f"{size:,} items indexed after {time.monotonic() - begun:.0f} s")
         np.save(folder / f"true-{size}.npy", planted.exact(queries, size, 10))
         database.close()
     client.close()
@@ -113,15 +109,16 @@ def _wait_for_index(client: MilvusClient, name: str, size: int) -> None:
         state = client.describe_index(name, "vector")
         if int(state["indexed_rows"]) >= size and int(state["pending_index_rows"]) == 0:
             return
-        _say(f"  indexed {state['indexed_rows']} of {size:,}")
+        report.say(f"  indexed {state['indexed_rows']} of {size:,}")
         time.sleep(10)
     raise SystemExit(f"{name} was not indexed within {_INDEX_TIMEOUT:.0f} s")
 
 
 def _measure(folder: Path, server: FullMilvus, sizes: list[int], asked: argparse.Namespace) -> None:
-    queries = np.load(folder / "queries.npy")
+    record = report.Record("scale")
     client = MilvusClient(f"http://{HOST}:{server.port}", timeout=600, dedicated=True)
-    figures: dict[str, dict[str, list[float] | float]] = {}
+    rounds: list[Figures] = [{} for _ in range(asked.rounds)]
+    table = [line for size in sizes for line in _asked_of(size, sizes[0])]
     for size in sizes:
         begun = time.monotonic()
         database = _database(server, size)
@@ -129,48 +126,48 @@ def _measure(folder: Path, server: FullMilvus, sizes: list[int], asked: argparse
         if collection is None:
             raise SystemExit(f"there is no catalogue of {size:,} items in {folder}; run `build` first")
         client.load_collection(collection.name, timeout=1800)
-        _say(f"{size:,}: in memory after {time.monotonic() - begun:.0f} s")
-        with TemporaryDirectory() as place, subjects.ours(
-            Path(place), asked.model, MILVUS_PORT=str(server.port), MILVUS_COLLECTION=_alias(size),
-            MILVUS_EF=asked.ef, TEXT_CACHE_ITEMS="0",
-        ) as (service, _):  # fmt: skip
-            true = np.load(folder / f"true-{size}.npy")
-            count_loop(service.url, search_requests(), in_flight=1, count=100)
-            p50, alone = [], []
-            for _ in range(asked.rounds):
-                outcome = count_loop(service.url, search_requests(), in_flight=1, count=asked.searches)
-                if outcome.failed:
-                    raise SystemExit(f"searches failed, by status: {outcome.statuses}")
-                p50.append(outcome.latency(50) * 1000)
-                alone.append(_alone(database, collection, queries))
-            figures[str(size)] = {
-                "service search p50 ms": p50,
-                "Milvus search p50 ms": alone,
-                "recall@10": planted.recall(found_by(service.url, search_requests(), 10), true),
-            }
+        report.say(f"{size:,}: in memory after {time.monotonic() - begun:.0f} s")
+        _search(folder, server, database, collection, size, asked, rounds)
         database.close()
-        _say(f"{size:,}: {figures[str(size)]}")
+        record.write(ef=asked.ef, table=[asdict(line) for line in lines(rounds, table)], rounds=rounds)
+        report.say(f"{size:,}: searched after {time.monotonic() - begun:.0f} s")
     client.close()
-    out = _RESULTS / f"scale-{time.strftime('%Y-%m-%dT%H%M', time.gmtime())}.json"
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"machine": machine.describe(), "ef": asked.ef, "items": figures}, indent=1) + "\n")
-    medians = {size: float(np.median(here["service search p50 ms"])) for size, here in figures.items()}
-    first = medians[str(sizes[0])]
-    for name, measured in figures.items():
-        milvus = float(np.median(measured["Milvus search p50 ms"]))
-        _say(
-            f"{int(name):>9,} items: p50 {medians[name]:.1f} ms ({medians[name] / first:.2f}x), "
-            f"Milvus alone {milvus:.1f} ms, recall@10 {measured['recall@10']:.4f}"
-        )
-    _say(f"figures: {out}")
+    report.say(f"\n{report.table(lines(rounds, table))}\nfigures: {record.file}")
 
 
-def _alone(database: VectorDatabase, collection: object, queries: np.ndarray) -> float:
+def _asked_of(size: int, first: int) -> Iterator[Asked]:
+    if size != first:
+        yield Asked(f"p50 of {size:,} items / {first:,}",
+                    lambda f: f[f"{size} service p50 ms"] / f[f"{first} service p50 ms"], most=1.5)  # fmt: skip
+    yield Asked(f"recall@10 of {size:,} items", lambda f: f[f"{size} recall@10"], least=0.98)
+
+
+def _search(
+    folder: Path, server: FullMilvus, database: VectorDatabase, collection: Collection, size: int,
+    asked: argparse.Namespace, rounds: list[Figures],
+) -> None:  # fmt: skip
+    """Search one catalogue in so many rounds, by the service and by Milvus alone; the figures go into `rounds`."""
+    queries, true = np.load(folder / "queries.npy"), np.load(folder / f"true-{size}.npy")
+    with TemporaryDirectory() as place, subjects.ours(
+        Path(place), models.folder_of(asked.model), MILVUS_PORT=str(server.port), MILVUS_COLLECTION=_alias(size),
+        MILVUS_EF=asked.ef, TEXT_CACHE_ITEMS="0",
+    ) as (service, _):  # fmt: skip
+        count_loop(service.url, search_requests(), in_flight=1, count=100)
+        recall = planted.recall(found_by(service.url, search_requests(), 10), true)
+        for figures in rounds:
+            outcome = count_loop(service.url, search_requests(), in_flight=1, count=asked.searches)
+            all_answered(outcome)
+            figures[f"{size} service p50 ms"] = outcome.latency(50) * 1000
+            figures[f"{size} Milvus p50 ms"] = _alone(database, collection, queries)
+            figures[f"{size} recall@10"] = recall
+
+
+def _alone(database: VectorDatabase, collection: Collection, queries: np.ndarray) -> float:
     """The median of Milvus' own searches through our client, in ms."""
     spent = []
     for query in queries[:100]:
         begun = time.perf_counter()
-        database.search(collection, query, limit=10)  # type: ignore[arg-type]
+        database.search(collection, query, limit=10)
         spent.append(time.perf_counter() - begun)
     return float(np.median(spent)) * 1000
 
