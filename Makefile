@@ -91,10 +91,10 @@ monitoring-proof: $(VENV)/.dev ## watch a whole system at work with real Prometh
 	@scripts/test-tools.sh
 	$(BIN)/python -m tests.monitoring.proof $(ARGS)
 
-bench: $(VENV)/.bench ## how close the service comes to the machine's limit, as ratios: make bench [PHOTOS=folder] [ARGS=...]
+bench: $(VENV)/.bench ## how close the service comes to the machine's limit, in ten to fifteen minutes: make bench [PHOTOS=folder] [ARGS="--only image"]
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
 
-bench-quick: $(VENV)/.bench ## the same in one short round, with the bundled model: three minutes
+bench-quick: $(VENV)/.bench ## the same in one round, with the bundled model: two minutes
 	$(BIN)/python -m benchmarks --quick $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
 
 bench-cost: $(VENV)/.bench ## CPU time of a photo, a text, a search; needs no quiet machine: make bench-cost [ARGS="--model b32"]
