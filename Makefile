@@ -91,7 +91,7 @@ monitoring-proof: $(VENV)/.dev ## watch a whole system at work with real Prometh
 	@scripts/test-tools.sh
 	$(BIN)/python -m tests.monitoring.proof $(ARGS)
 
-bench: $(VENV)/.bench ## how close the service comes to the machine's limit, in ten to fifteen minutes: make bench [PHOTOS=folder] [ARGS="--only image"]
+bench: $(VENV)/.bench ## how close the service comes to the machine's limit, in about twelve minutes: make bench [PHOTOS=folder] [ARGS="--only image"]
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
 
 bench-quick: $(VENV)/.bench ## the same in one round, with the bundled model: two minutes

@@ -49,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=groups, default=list(GROUPS), metavar="GROUPS",
                         help="image, text, search, or start alone; start and memory come with each")  # fmt: skip
     parser.add_argument("--rounds", type=int, help="default: 5")
-    parser.add_argument("--seconds", type=float, help="of each load with photos, half of it for texts; default: 4")
+    parser.add_argument("--seconds", type=float, help="of each load with photos, half of it for texts; default: 3")
     parser.add_argument("--parts", type=parts, default="service,before", help="beside the limit; also: infinity")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service")
     parser.add_argument("--add", type=Path, metavar="FILE", help="go on with the rounds of an earlier run's JSON")
@@ -62,7 +62,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Run all rounds, print the table, write figures and plot."""
     given = _arguments()
-    rounds, seconds, chosen = (1, 6, ["bundled"]) if given.quick else (5, 4, list(models.NAMES))
+    rounds, seconds, chosen = (1, 6, ["bundled"]) if given.quick else (5, 3, list(models.NAMES))
     rounds, seconds, chosen = given.rounds or rounds, given.seconds or seconds, given.models or chosen
     only = [name for name in given.only if name != "start"]
     searches = 100 if given.quick else math.ceil(_SEARCHES / rounds)

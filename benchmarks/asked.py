@@ -27,6 +27,8 @@ class Asked:
 
     @property
     def bound(self) -> str:
+        if self.least is None and self.most is None:
+            return "nothing"
         return f">= {self.least:.4g}" if self.least is not None else f"<= {self.most:.3g}"
 
 

@@ -45,7 +45,7 @@ def table(lines: Sequence[Line]) -> str:
             f"{line.value:.4g}",
             f"{line.low:.4g} .. {line.high:.4g}",
             str(line.rounds),
-            "met" if line.met else "short",
+            "" if line.bound == "nothing" else "met" if line.met else "short",
         )
         for line in lines
     ]
