@@ -16,6 +16,7 @@ from api.errors import ApiError, Unavailable
 from api.health import PartWatch
 from api.metering import Metrics
 from api.settings import ServiceSettings
+from api.shared_calls import SharedCalls
 from api.text_cache import TextCache, TextVector
 from clip_runner.pixel_room import PixelRoom
 from clip_runner.pixels import PhotoError, PixelSpec, decode_pixels
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 # Times the largest photo: ordinary ones go on beside one of those.
 _ROOM = 1.5
+
+# Items of a call that requests share: a batch of the model's, or a few.
+_TEXTS, _PHOTOS = 128, 32
 
 
 class Runner(Protocol):
@@ -64,6 +68,10 @@ class Encoding:
 
     def __init__(self, runner: Runner, settings: ServiceSettings, metrics: Metrics) -> None:
         self._runner = runner
+        self._shared_texts = SharedCalls(runner.encode_texts, most=_TEXTS, waited=metrics.queued)
+        self._shared_photos: SharedCalls[NDArray[np.uint8]] = SharedCalls(
+            lambda pixels: runner.encode_pixels(np.stack(pixels)), most=_PHOTOS, waited=metrics.queued
+        )
         self._cache = TextCache(settings.text_cache_items)
         self._metrics = metrics
         self._max_mpixels = settings.max_image_mpixels
@@ -110,7 +118,7 @@ class Encoding:
         found = self._cache.find(known.model, texts)
         self._metrics.text_cache("hit", sum(text in found for text in texts))
         if missing := [text for text in dict.fromkeys(texts) if text not in found]:
-            rows = await self._guarded("encode_texts", self._runner.encode_texts(missing))
+            rows = await self._guarded("encode_texts", self._shared_texts.rows(missing))
             made = {
                 text: TextVector(row["vector"].copy(), bool(row["truncated"]))
                 for text, row in zip(missing, rows, strict=True)
@@ -124,7 +132,7 @@ class Encoding:
 
     async def photos(self, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Unit vectors (n, dim), float32, of decoded photos."""
-        return await self._guarded("encode_pixels", self._runner.encode_pixels(np.stack(pixels)))
+        return await self._guarded("encode_pixels", self._shared_photos.rows(pixels))
 
     async def decode(self, photos: Sequence[bytes]) -> list[NDArray[np.uint8] | PhotoError]:
         """Each photo's pixels, or why there are none, in the photos' order."""

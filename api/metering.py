@@ -144,6 +144,10 @@ class Metrics:
     def backend_call(self, part: str, operation: str, outcome: str) -> None:
         self._backend_calls.labels(part, operation, outcome).inc()
 
+    def queued(self, seconds: float) -> None:
+        """Count how long a request waited for a call to the runner that it shares."""
+        self._stages.labels("queue").observe(seconds)
+
     @contextmanager
     def stage(self, name: str, timings: dict[str, float]) -> Iterator[None]:
         """Time a stage; its milliseconds are added to `timings[f"{name}_ms"]`."""

@@ -29,15 +29,12 @@ class BatchMeter:
             buckets=_SECONDS,
             registry=registry,
         )
-        # The API's histogram, with the stage that only the runner can see; it is a part of the API's stage `encode`.
-        # Not in the registry, where the API's module has put its own: the scrape reads the files of all processes.
         self._queue = Histogram(
-            "search_stage_duration_seconds",
-            "Seconds that the stages of a request take.",
-            ("stage",),
+            "runner_queue_seconds",
+            "Seconds that a call waits for its batch.",
             buckets=_SECONDS,
-            registry=None,
-        ).labels("queue")
+            registry=registry,
+        )
         self._starts = Counter("runner_starts_total", "Runner processes that became ready.", registry=registry)
 
     def started(self) -> None:

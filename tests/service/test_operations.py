@@ -52,7 +52,7 @@ def test_unknown_paths_do_not_grow_the_scrape(api: httpx.Client) -> None:
 def batch_sizes(metrics: str) -> tuple[float, float]:
     """Batches and items that the runner has run."""
     totals = {"count": 0.0, "sum": 0.0}
-    for kind, value in re.findall(r"^bentoml_service_adaptive_batch_size_(count|sum)\{[^}]*\} (\S+)", metrics, re.M):
+    for kind, value in re.findall(r"^runner_batch_items_(count|sum)\{[^}]*\} (\S+)", metrics, re.M):
         totals[kind] += float(value)
     return totals["count"], totals["sum"]
 
