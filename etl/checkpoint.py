@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,6 +45,9 @@ class Known:
         return None if self.code is None else RecordError(self.code, self.message or "", lasting=True)
 
 
+_TO_OPEN = 65536  # bytes that SQLite takes beside a file that it opens; without them it speaks of an I/O error
+
+
 class Checkpoint:
     """A source's checkpoint, for one collection. Thread-safe; what a method wrote outlives a killed process."""
 
@@ -55,6 +61,8 @@ class Checkpoint:
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
+            if shutil.disk_usage(file.parent).free < _TO_OPEN:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from error
             raise EtlError(
                 f"{file}: the checkpoint cannot be read ({error}); remove it, and the next load compares all anew"
             ) from error
