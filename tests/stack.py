@@ -63,11 +63,15 @@ class Stores:
 
 
 class System:
-    """The stores and the service, with the sample catalogue loaded where asked for."""
+    """The stores and the service, with the sample catalogue loaded where asked for.
+
+    Stores that are given are used, and left running at its end.
+    """
 
     def __init__(self, folder: Path, *, load: bool = True, stores: Stores | None = None, **env: str) -> None:
         self.folder = folder
         self.stores = stores or Stores(folder)
+        self._owns_stores = stores is None
         self.port = free_port()
         self.env = {
             **self.stores.env,
@@ -143,7 +147,8 @@ class System:
 
     def stop(self) -> None:
         self.service.stop()
-        self.stores.stop()
+        if self._owns_stores:
+            self.stores.stop()
 
 
 def pause(pid: int) -> None:

@@ -32,7 +32,7 @@ class Flooded:
     accepted: list[float]
     refused: list[float]
     troubles: dict[str, int]
-    """Requests without an answer, by the reason."""
+    """Requests without an answer, and refusals that do not say when to come again, by the reason."""
 
 
 def searches() -> list[Shot]:
@@ -90,8 +90,11 @@ class _Connection(asyncio.Protocol):
         length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
         if len(self._got) >= end + 4 + length:
             self._waiting = None
+            status = head[9:12].decode()
+            if status in ("429", "503") and b"\r\nretry-after:" not in head:
+                self._flood.troubles[f"{status} without Retry-After"] += 1
             closes = b"connection: close" in head
-            self._flood.answered(self, head[9:12].decode(), perf_counter() - self._sent, again=not closes)
+            self._flood.answered(self, status, perf_counter() - self._sent, again=not closes)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._waiting is not None:

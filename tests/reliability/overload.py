@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import sys
 import tempfile
 import threading
 import time
@@ -16,6 +15,7 @@ from benchmarks.load import Outcome, Request, closed_loop
 from local.ports import HOST
 from tests.reliability.flood import Flooded, flooded, searches, start_flood
 from tests.reliability.traffic import percentile
+from tests.reliability.verdict import tell
 from tests.reliability.vitals import vitals
 from tests.stack import System
 
@@ -101,7 +101,7 @@ class Overload:
         if strange := {s: n for s, n in self.flood.statuses.items() if s not in ("200", "429", "503")}:
             found.append(f"answered {strange}")
         if self.flood.troubles:
-            found.append(f"without an answer: {self.flood.troubles}")
+            found.append(f"not answered as it should be: {self.flood.troubles}")
         if self.slowdown > 2:
             found.append(f"the p99 of what was accepted is {self.slowdown:.2f} times that at saturation")
         if self.growth > 0.25:
@@ -120,7 +120,7 @@ class Overload:
         probes = [one for all_ in self.during.seconds.values() for one in all_]
         return (
             f"overload: {self.saturation.rate:.1f} searches/s sustained, {self.times:.1f} times as many sent for "
-            f"{self.flood.seconds:.0f} s: {statuses}, {sum(self.flood.troubles.values())} without an answer; "
+            f"{self.flood.seconds:.0f} s: {statuses}, {sum(self.flood.troubles.values())} not answered right; "
             f"p99 {self.saturation.latency(99):.2f} s at saturation, {percentile(self.flood.accepted, 99):.2f} s "
             f"({self.slowdown:.2f} times) in overload, refusals {percentile(self.flood.refused, 99) * 1000:.0f} ms; "
             f"memory {max(self.before.memory) / 1e6:.0f} -> {max(self.during.memory) / 1e6:.0f} MB; "
@@ -163,11 +163,7 @@ def main() -> int:
             done = overload(system, in_flight=given.concurrency, seconds=given.seconds, measure=20)
         finally:
             system.stop()
-    troubles = done.troubles()
-    for trouble in troubles:
-        sys.stdout.write(f"WRONG: {trouble}\n")
-    sys.stdout.write(f"{done}; {'all well' if not troubles else f'{len(troubles)} things wrong'}\n")
-    return 1 if troubles else 0
+    return tell(done, done.troubles())
 
 
 if __name__ == "__main__":

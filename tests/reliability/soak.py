@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.reliability.shots import Day
 from tests.reliability.traffic import Answer, Traffic, percentile, statuses
+from tests.reliability.verdict import tell
 from tests.reliability.vitals import Vitals, median, vitals
 from tests.stack import System
 
@@ -100,11 +101,7 @@ def main() -> int:
             done = soak(system, temp, seconds=seconds, warm_up=min(300, seconds / 3), per_second=given.rate, say=True)
         finally:
             system.stop()
-        troubles = done.troubles(growth=0.02)
-        for trouble in troubles:
-            sys.stdout.write(f"WRONG: {trouble}\n")
-        sys.stdout.write(f"{done}; {'all well' if not troubles else f'{len(troubles)} things wrong'}\n")
-    return 1 if troubles else 0
+    return tell(done, done.troubles(growth=0.02))
 
 
 if __name__ == "__main__":

@@ -37,13 +37,25 @@ class Answer:
 
 
 class Traffic:
-    """Sends `per_second` requests from a thread of its own while the context lasts."""
+    """Sends `per_second` requests from a thread of its own while the context lasts.
 
-    def __init__(self, url: str, shot: Callable[[], Shot], *, per_second: float, timeout: float = TIMEOUT) -> None:
+    No more than `at_most` are under way: where that is few, a busy machine is sent less instead of more at once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        shot: Callable[[], Shot],
+        *,
+        per_second: float,
+        timeout: float = TIMEOUT,
+        at_most: int = 10_000,
+    ) -> None:
         self._url = url
         self._shot = shot
         self._every = 1 / per_second
         self._timeout = timeout
+        self._room = asyncio.Semaphore(at_most)
         self._end = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="traffic")
         self._answers: list[Answer] = []
@@ -71,7 +83,9 @@ class Traffic:
         ):
             due = monotonic()
             while not self._end.is_set():
-                tasks.create_task(self._send(session, self._shot(), due))
+                await self._room.acquire()
+                task = tasks.create_task(self._send(session, self._shot(), due))
+                task.add_done_callback(lambda _: self._room.release())
                 due = max(due + self._every, monotonic() - 1)  # after a stall, not all at once
                 await asyncio.sleep(max(0.0, due - monotonic()))
 
