@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.etl.proof.place import Place, write_zip
@@ -55,10 +53,14 @@ def killed_in_deletes(system: System, folder: Path, photos: dict[str, bytes], *,
     left = dict(photos)
     kills = 0
     for round in range(rounds):
-        store = list(stores(system))[round % 2]
+        kill, start = list(stores(system).values())[round % 2]
         gone = draw.sample(sorted(left), max(1, len(photos) // (2 * rounds)))
-        with _killed_once(*stores(system)[store], after=draw.uniform(0.5, 3.5)):
-            ended = place.etl("delete", "--yes", *(part for id in gone for part in ("--id", id)))
+        run = place.start("delete", "--yes", *(part for id in gone for part in ("--id", id)))
+        time.sleep(draw.uniform(0.5, 3.5))
+        kill()
+        time.sleep(_AWAY)
+        start()  # by this thread: a child ends with the thread that started it
+        ended = run.finish()
         assert ended.code == 0, ended.err[-2000:]
         kills += 1
         for id in gone:
@@ -66,19 +68,3 @@ def killed_in_deletes(system: System, folder: Path, photos: dict[str, bytes], *,
         place.check_whole(left)
     assert place.etl("status", "--verify").code == 0
     return f"{kills} kills in {rounds} deletions: {len(photos) - len(left)} items gone, {len(left)} whole"
-
-
-@contextmanager
-def _killed_once(kill: Callable[[], None], start: Callable[[], None], *, after: float) -> Iterator[None]:
-    def run() -> None:
-        time.sleep(after)
-        kill()
-        time.sleep(_AWAY)
-        start()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
