@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,25 +22,28 @@ EVERYTHING = ENCODING | SEARCHING
 class Place:
     """A system with two API processes, whose stores are reached through networks that can be changed.
 
-    Its logs go to a disk of their own, which can be filled; `log_disk` is None where none can be mounted.
+    Its logs go to a disk of their own, which can be filled; `log_disk` is None where none can be mounted. Stores that
+    are given are used, and left running at its end.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, stores: Stores | None = None, **env: str) -> None:
         with ExitStack() as started:
-            self._start(folder, started)
+            self._start(folder, stores, env, started)
             self._started = started.pop_all()
 
-    def _start(self, folder: Path, started: ExitStack) -> None:
+    def _start(self, folder: Path, stores: Stores | None, env: Mapping[str, str], started: ExitStack) -> None:
         self.log_disk: Path | None = None
         with suppress(PermissionError):
             self.log_disk = started.enter_context(small_disk(folder / "logs", kilobytes=8192))
-        stores = Stores(folder)
-        started.callback(stores.stop)
+        if stores is None:
+            stores = Stores(folder)
+            started.callback(stores.stop)
         self.networks = {"milvus": Proxy(stores.milvus_port), "store": Proxy(stores.s3_port)}
         for network in self.networks.values():
             started.callback(network.stop)
         self.system = System(
             folder,
+            load=True,
             stores=stores,
             MILVUS_PORT=str(self.networks["milvus"].port),
             MINIO_ENDPOINT=f"http://127.0.0.1:{self.networks['store'].port}",
@@ -52,8 +55,8 @@ class Place:
             MODEL_THREADS="1",
             MODEL_DTYPE="float32",
             LOG_FORMAT="json",
+            **env,
         )
-
         started.callback(self.system.stop)
 
     def stop(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,6 @@ import pytest
 from tests.etl.proof.place import photos_of
 from tests.reliability import data
 from tests.stack import SAMPLE, System
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system of this file's own, whose stores are killed."""
-    running = System(tmp_path_factory.mktemp("data"), load=False)
-    yield running
-    running.stop()
 
 
 @pytest.mark.parametrize("store", ["Milvus", "the object store"])

@@ -10,11 +10,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from local.ports import HOST, free_port
 from local.processes import Child
@@ -24,13 +22,6 @@ from tests.stack import ROOT, START_TIMEOUT, Stores
 
 ENDED_WITHIN = 30.0  # seconds
 CLIENTS = 6
-
-
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    running = Stores(tmp_path_factory.mktemp("drain"))
-    yield running
-    running.stop()
 
 
 def start(stores: Stores, folder: Path, command: Sequence[str], **env: str) -> tuple[Child, int]:
