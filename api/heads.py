@@ -23,7 +23,7 @@ class BoundedHeads(HttpToolsProtocol):
     _in_head = True
     _deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         self._begin_head()
 

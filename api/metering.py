@@ -167,6 +167,7 @@ class Metrics:
             return generate_latest(self._registry)
         _forget_dead_processes(Path(folder))
         registry = CollectorRegistry()
+        # prometheus_client leaves it untyped.
         multiprocess.MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 

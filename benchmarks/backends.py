@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -69,10 +70,10 @@ def _backends(folder: Path) -> Iterator[tuple[str, dict[str, tuple[int, Work]]]]
         yield (
             f"{name} {dtype}",
             {
-                "photo of 16": (16, lambda b=backend: b.photos(pixels)),  # type: ignore[misc]
-                "photo alone": (1, lambda b=backend: b.photos(pixels[:1])),  # type: ignore[misc]
-                "text of 64": (64, lambda b=backend: b.texts(many)),  # type: ignore[misc]
-                "text alone": (1, lambda b=backend: b.texts(one)),  # type: ignore[misc]
+                "photo of 16": (16, partial(backend.photos, pixels)),
+                "photo alone": (1, partial(backend.photos, pixels[:1])),
+                "text of 64": (64, partial(backend.texts, many)),
+                "text alone": (1, partial(backend.texts, one)),
             },
         )
 

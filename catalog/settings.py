@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, computed_field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -56,7 +56,6 @@ class StoreSettings(BaseSettings):
             raise ValueError("a store's address is http://host:port or https://host:port, with nothing after it")
         return f"{parts.scheme}://{parts.netloc}"
 
-    @computed_field  # type: ignore[prop-decorator]
     @property
     def milvus_uri(self) -> str:
         return f"http://{self.milvus_host}:{self.milvus_port}"

@@ -249,24 +249,27 @@ class VectorDatabase:
         while True:
             # By id, page after page: needs no state in the server, so it survives the server's restart. What the
             # client's own iterator does, but for its way to put ids between quotes.
-            condition = both(wanted, after("id", last) if last is not None else "")
-            rows = self._milvus.call(
-                lambda client, condition=condition: client.query(  # type: ignore[misc]
-                    collection.name,
-                    filter=condition,
-                    limit=batch,
-                    output_fields=ITEM_FIELDS,
-                    timeout=WRITE_TIMEOUT,
-                    # Together: the rows with the smallest ids, in their order.
-                    iterator="True",
-                    reduce_stop_for_best="True",
-                ),
-                reads=collection.name,
-            )
+            rows = self._first(collection, both(wanted, after("id", last) if last is not None else ""), batch)
             if not rows:
                 return
             yield [Item.from_row(row) for row in rows]
             last = max(row["id"] for row in rows)
+
+    def _first(self, collection: Collection, condition: str, most: int) -> list[dict[str, Any]]:
+        """The rows with the smallest ids that fulfil a condition, in no order."""
+        return self._milvus.call(
+            lambda client: client.query(
+                collection.name,
+                filter=condition,
+                limit=most,
+                output_fields=ITEM_FIELDS,
+                timeout=WRITE_TIMEOUT,
+                # Together: the rows with the smallest ids, in their order.
+                iterator="True",
+                reduce_stop_for_best="True",
+            ),
+            reads=collection.name,
+        )
 
     # --- what is kept beside a collection
 

@@ -120,6 +120,7 @@ def with_flags(*groups: Group) -> Callable[[Callable[..., None]], Callable[..., 
             values = {name: given.pop(name) for name in names}
             command(functools.partial(settings_with, values), **given)
 
+        # What typer reads; mypy knows of no such attribute.
         wrapper.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {}
         return wrapper

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, make_wsgi_app
 
@@ -99,14 +100,14 @@ class MetricsServer:
         self._asked = False
         page = make_wsgi_app(metrics.registry)
 
-        def answer(environ: dict[str, object], start_response: object) -> object:
+        def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             self._asked = True
-            content = page(environ, start_response)
+            content: Iterable[bytes] = page(environ, start_response)
             self._scraped.set()
             return content
 
         try:
-            self._server = make_server("", port, answer, WSGIServer, _Quiet)  # type: ignore[arg-type]
+            self._server = make_server("", port, answer, WSGIServer, _Quiet)
         except OSError as error:
             raise EtlError(f"the metrics' port {port} cannot be used: {error.strerror}") from error
         serve = self._server.serve_forever

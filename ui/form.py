@@ -101,6 +101,11 @@ def _take(key: str) -> Callable[[], None]:
     return take
 
 
+def _counted(counts: dict[str, int]) -> Callable[[str], str]:
+    """Writes a value with the number of its items."""
+    return lambda value: f"{value} ({counts.get(value, 0)})"
+
+
 def _filter_box(state: SearchState, facets: Facets) -> None:
     st.segmented_control("Results", _COUNTS, key="count", required=True,
                          on_change=lambda: _changed(count=st.session_state.count))  # fmt: skip
@@ -116,7 +121,7 @@ def _filter_box(state: SearchState, facets: Facets) -> None:
             name.replace("_", " ").capitalize(),
             options,
             key=key,
-            format_func=lambda value, counts=counts: f"{value} ({counts.get(value, 0)})",  # type: ignore[misc]
+            format_func=_counted(counts),
             on_change=_filtered,
             args=(tuple(usable),),
         )

@@ -113,6 +113,6 @@ def _fit(values: torch.Tensor, right: torch.Tensor, seed: int) -> tuple[torch.Te
         loss = torch.nn.functional.cross_entropy(values @ weights + bias, right, counts**-0.5)
         loss = loss + DECAY * weights.square().sum()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimizer.step()
     return weights.detach(), bias.detach()

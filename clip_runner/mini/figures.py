@@ -163,10 +163,10 @@ def table(measured: dict[str, Kinds]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     if len(arguments) < 2:
-        print("usage: python -m clip_runner.mini.figures FOLDER_OF_ARCHIVES MODEL [MODEL ...]", file=sys.stderr)  # noqa: T201
+        sys.stderr.write("usage: python -m clip_runner.mini.figures FOLDER_OF_ARCHIVES MODEL [MODEL ...]\n")
         return 2
     data = Path(arguments[0])
-    print(table({Path(name).name: measure(Path(name), data) for name in arguments[1:]}))  # noqa: T201
+    sys.stdout.write(table({Path(name).name: measure(Path(name), data) for name in arguments[1:]}) + "\n")
     return 0
 
 

@@ -38,10 +38,10 @@ def write_catalogue(data: Path, folder: Path) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 2:
-        print("usage: python -m clip_runner.mini.held_out_catalogue FOLDER_OF_ARCHIVES FOLDER", file=sys.stderr)  # noqa: T201
+        sys.stderr.write("usage: python -m clip_runner.mini.held_out_catalogue FOLDER_OF_ARCHIVES FOLDER\n")
         return 2
     count = write_catalogue(Path(arguments[0]), Path(arguments[1]))
-    print(f"{count:,} photos in {arguments[1]}")  # noqa: T201
+    sys.stdout.write(f"{count:,} photos in {arguments[1]}\n")
     return 0
 
 

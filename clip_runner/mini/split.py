@@ -75,7 +75,7 @@ def _order(together: Sequence[Photo]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
-        print("usage: python -m clip_runner.mini.split FOLDER_OF_ARCHIVES", file=sys.stderr)  # noqa: T201
+        sys.stderr.write("usage: python -m clip_runner.mini.split FOLDER_OF_ARCHIVES\n")
         return 2
     data = Path(arguments[0])
     photos = read_manifest(data)
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
     HELD_OUT.write_text("".join(f"{name}\n" for name in sorted(photo.name for photo in taken)), "utf-8")
     counts = Counter(photo.archive for photo in photos)
     for archive, count in sorted(Counter(photo.archive for photo in taken).items()):
-        print(f"{archive}: {count:,} of {counts[archive]:,} held out")  # noqa: T201
+        sys.stdout.write(f"{archive}: {count:,} of {counts[archive]:,} held out\n")
     return 0
 
 

@@ -101,7 +101,7 @@ class Training:
         losses = self._losses(batch)
         total = torch.stack([*losses.values()]).sum()
         self._optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(self._trained.values(), 1.0)
         self._optimizer.step()
         with torch.no_grad():

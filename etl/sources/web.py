@@ -108,14 +108,14 @@ class WebTree:
     def paths(self) -> Iterator[str]:
         return iter(())  # the web cannot be listed
 
-    def exists(self, path: str) -> bool:  # noqa: ARG002
+    def exists(self, path: str) -> bool:  # noqa: ARG002 - as any Tree
         return False
 
     def open(self, path: str) -> BinaryIO:
         photo = self.read(path)
         return BytesIO(photo.content if photo else b"")
 
-    def mark(self, path: str) -> str | None:  # noqa: ARG002
+    def mark(self, path: str) -> str | None:  # noqa: ARG002 - as any Tree
         return None
 
     def read(self, path: str, known: str | None = None) -> Photo | None:

@@ -8,15 +8,16 @@ import httpx
 import pytest
 import uvicorn
 import uvloop
+from starlette.types import Receive, Scope, Send
 
 from api import heads
 from local.ports import HOST, free_port
 
 
-async def app(scope: dict, _: object, send: object) -> None:  # type: ignore[type-arg]
+async def app(scope: Scope, _: Receive, send: Send) -> None:
     if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})  # type: ignore[operator]
-        await send({"type": "http.response.body", "body": b"ok"})  # type: ignore[operator]
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
 
 
 async def talk(port: int, *pieces: bytes) -> bytes:

@@ -98,8 +98,9 @@ def test_no_text_breaks_out(shelf: Shelf, text: str, field: str) -> None:
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers() | st.floats(allow_nan=True) | st.booleans() | st.none() | st.lists(st.none(), min_size=1))
 def test_no_value_is_more_than_a_value(shelf: Shelf, value: object) -> None:
+    sizes: dict[object, set[str]] = {38.0: {"a"}, 38.5: {"b"}}
     with suppress(InvalidFilter):
-        assert found(shelf, {"size": value}) == {38.0: {"a"}, 38.5: {"b"}}.get(value, set())  # type: ignore[call-overload]
+        assert found(shelf, {"size": value}) == sizes.get(value, set())
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import psutil
 import pytest
+from pydantic import SecretStr
 from pymilvus import MilvusClient
 
 from catalog.errors import StoreRefused, StoreUnavailable
@@ -225,8 +226,13 @@ def _check_least_privilege(server: FullMilvus, collection: Collection) -> None:
 
 
 def _as(user: str, password: str, server: FullMilvus) -> StoreSettings:
-    values = {"milvus_port": server.port, "milvus_user": user, "milvus_password": password, "milvus_timeout": 5}
-    return StoreSettings(_env_file=None, **values)  # type: ignore[arg-type]
+    return StoreSettings(
+        _env_file=None,
+        milvus_port=server.port,
+        milvus_user=user,
+        milvus_password=SecretStr(password),
+        milvus_timeout=5,
+    )
 
 
 def eventually(call: Callable[[], T], *, seconds: float = 15) -> T:

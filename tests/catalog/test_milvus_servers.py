@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +23,8 @@ def unit(seed: int) -> NDArray[np.float32]:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
-def item(id: str, seed: int, **fields: object) -> Item:
-    return Item(id=id, object=f"o/{seed}.jpg", content_hash=f"{seed}", vector=unit(seed), **fields)  # type: ignore[arg-type]
+def item(id: str, seed: int, **fields: Any) -> Item:
+    return Item(id=id, object=f"o/{seed}.jpg", content_hash=f"{seed}", vector=unit(seed), **fields)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,9 @@ def unit(seed: int) -> NDArray[np.float32]:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
-def item(number: int, **fields: object) -> Item:
-    whole: dict[str, object] = {"id": f"item {number}", "object": f"o/{number}.jpg", "content_hash": f"{number}"}
-    return Item(**(whole | {"vector": unit(number)} | fields))  # type: ignore[arg-type]
+def item(number: int, **fields: Any) -> Item:
+    whole: dict[str, Any] = {"id": f"item {number}", "object": f"o/{number}.jpg", "content_hash": f"{number}"}
+    return Item(**(whole | {"vector": unit(number)} | fields))
 
 
 @pytest.fixture

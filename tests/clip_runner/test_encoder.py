@@ -29,8 +29,8 @@ from tests.stack import SAMPLE
 TEXTS = ["a photo of a red dress.", "blue jeans", "x"]
 
 
-def settings(model: Path | str = BUNDLED_MODEL, **changes: object) -> RunnerSettings:
-    return RunnerSettings(_env_file=None, model_id=str(model), **({"model_dtype": "float32"} | changes))  # type: ignore[arg-type]
+def settings(model: Path | str = BUNDLED_MODEL, **changes: Any) -> RunnerSettings:
+    return RunnerSettings(_env_file=None, model_id=str(model), **({"model_dtype": "float32"} | changes))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ SPEC = PixelSpec.from_processor(
 WHOLE = PixelSpec(40, 60, None, 3)  # stretches nothing for the default picture
 
 
-def decode(data: bytes, spec: PixelSpec = WHOLE, **options: object) -> np.ndarray:
-    return decode_pixels(data, spec, **({"max_mpixels": 64} | options))  # type: ignore[arg-type]
+def decode(data: bytes, spec: PixelSpec = WHOLE, **options: Any) -> np.ndarray:
+    return decode_pixels(data, spec, **({"max_mpixels": 64} | options))
 
 
 def refusal(data: bytes, **options: object) -> str:

@@ -7,6 +7,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -26,8 +27,11 @@ def zipped(file: Path, files: dict[str, bytes]) -> Path:
     return file
 
 
-def tarred(file: Path, files: dict[str, bytes], mode: str = "w") -> Path:
-    with tarfile.open(file, mode) as archive:  # type: ignore[call-overload]
+TarMode = Literal["w", "w:gz", "w:bz2", "w:xz"]
+
+
+def tarred(file: Path, files: dict[str, bytes], mode: TarMode = "w") -> Path:
+    with tarfile.open(file, mode) as archive:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
@@ -183,7 +187,9 @@ def test_a_zip_that_lies_about_a_size_is_a_bad_photo(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_is_cut_short_is_one_clear_line(tmp_path: Path) -> None:
-    for kind, file in (("w", tmp_path / "x.tar"), ("w:gz", tmp_path / "x.tgz")):
+    kinds: tuple[tuple[TarMode, str], ...] = (("w", "x.tar"), ("w:gz", "x.tgz"))
+    for kind, name in kinds:
+        file = tmp_path / name
         tarred(file, {"a.jpg": os.urandom(50_000), "b.jpg": os.urandom(50_000)}, kind)
         file.write_bytes(file.read_bytes()[:60_000])
         with pytest.raises(EtlError, match=r"cut short|does not have"):

@@ -30,7 +30,7 @@ schemathesis.openapi.format("json", st.sampled_from([json.dumps(filters) for fil
 
 
 @schemathesis.hook
-def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:  # noqa: ARG001
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:  # noqa: ARG001 - its call
     """Give a JSON search that is to be accepted filters and an item that exist."""
     body = case.body
     positive = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,7 @@ def test_what_many_writers_were_told_is_there_after_the_end(own: Stores, how: st
     assert query is not None
     with ThreadPoolExecutor(8) as pool:
         writes: list[Callable[[], object]] = [
-            lambda number=number: vectors.upsert(collection, batch(number))  # type: ignore[misc]
-            for number in range(BATCHES)
+            partial(vectors.upsert, collection, batch(number)) for number in range(BATCHES)
         ]
         reads: list[Callable[[], object]] = [lambda: vectors.search(collection, query, limit=5)] * (BATCHES // 4)
         for done in [pool.submit(call) for pair in zip(writes[::2], writes[1::2], strict=True) for call in pair] + [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from typing import Any
 
 import httpx
 
@@ -27,7 +28,7 @@ QUERIES = {
 }  # fmt: skip
 
 
-def of(requests: int, photo: bytes, seed: int = 7) -> list[tuple[dict[str, object], Counts]]:
+def of(requests: int, photo: bytes, seed: int = 7) -> list[tuple[dict[str, Any], Counts]]:
     """Requests in a mixed order, each with what it has to add to the counters."""
     chance = random.Random(seed)
     kinds = chance.choices(("words", "photo", "both", "texts", "photos", "item", "absent", "unknown", "broken"),
@@ -35,12 +36,12 @@ def of(requests: int, photo: bytes, seed: int = 7) -> list[tuple[dict[str, objec
     return [_request(kind, number, photo) for number, kind in enumerate(kinds)]
 
 
-def _request(kind: str, number: int, photo: bytes) -> tuple[dict[str, object], Counts]:
+def _request(kind: str, number: int, photo: bytes) -> tuple[dict[str, Any], Counts]:
     if kind in ("words", "photo", "both"):
         form = {"query": f"jacket number {number}"} if kind != "photo" else {}
         adds = _counts("requests|/search-image|200", "stages|search", "stages|presign", "calls|milvus|search|ok")
         body = {"json": form} if kind == "words" else {"data": form, "files": {"file": photo}}
-        request: dict[str, object] = {"method": "POST", "url": "/search-image", **body}
+        request: dict[str, Any] = {"method": "POST", "url": "/search-image", **body}
         for given, method in ((kind != "words", "image"), (kind != "photo", "text")):
             if given:
                 adds += _encoded(method, "/search-image", 1)
@@ -64,7 +65,7 @@ def _request(kind: str, number: int, photo: bytes) -> tuple[dict[str, object], C
         return {"method": "GET", "url": f"/items/absent-{number}"}, adds
     if kind == "unknown":
         return {"method": "GET", "url": f"/unknown-{number}"}, _counts("requests|unknown|404", "bad|not_found")
-    broken: dict[str, object] = {
+    broken: dict[str, Any] = {
         "method": "POST",
         "url": "/encode_text",
         "content": b"{",
@@ -83,7 +84,7 @@ def _counts(*names: str) -> Counts:
     return Counter(names)
 
 
-def send(url: str, requests: list[tuple[dict[str, object], Counts]], *, at_once: int = 8) -> Counter[int]:
+def send(url: str, requests: list[tuple[dict[str, Any], Counts]], *, at_once: int = 8) -> Counter[int]:
     """Send all of them, so many at a time; the answers by status."""
 
     async def run() -> Counter[int]:
@@ -93,7 +94,7 @@ def send(url: str, requests: list[tuple[dict[str, object], Counts]], *, at_once:
 
             async def worker() -> None:
                 for request, _ in waiting:
-                    answers[(await client.request(**request)).status_code] += 1  # type: ignore[arg-type]
+                    answers[(await client.request(**request)).status_code] += 1
 
             await asyncio.gather(*(worker() for _ in range(at_once)))
         return answers

@@ -6,7 +6,7 @@ import json
 import random
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from urllib3 import encode_multipart_formdata
@@ -16,6 +16,9 @@ from tests.stack import SAMPLE
 _WORDS = ("black leather jacket", "red summer dress", "blue jeans", "white sneakers", "warm knitted hat",
           "striped t-shirt", "burgundy skirt", "grey coat for men", "boots with a zip", "shorts")  # fmt: skip
 _IDS = ("images/055-jacket-black", "images/001-t-shirt-blue")
+
+Field = tuple[str, str | tuple[str, bytes]]
+"""A form's field: its name, and a text or a file with its name."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ def as_json(kind: str, path: str, content: object, *, hostile: bool = False) -> 
     return Shot(kind, path, json.dumps(content).encode(), "application/json", hostile=hostile)
 
 
-def as_form(kind: str, path: str, fields: list[tuple[str, object]], *, hostile: bool = False) -> Shot:
-    body, content_type = encode_multipart_formdata(fields)  # type: ignore[arg-type]
+def as_form(kind: str, path: str, fields: Sequence[Field], *, hostile: bool = False) -> Shot:
+    body, content_type = encode_multipart_formdata(fields)
     return Shot(kind, path, body, content_type, hostile=hostile)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.stack import System
@@ -9,8 +11,8 @@ from ui.photos import remember
 from ui.settings import UiSettings
 
 
-def client(**settings: object) -> SearchClient:
-    return SearchClient(UiSettings(_env_file=None, **settings), Metrics())  # type: ignore[arg-type]
+def client(**settings: Any) -> SearchClient:
+    return SearchClient(UiSettings(_env_file=None, **settings), Metrics())
 
 
 def refused(code: str) -> dict[str, dict[str, str]]:

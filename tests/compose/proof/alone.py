@@ -53,7 +53,7 @@ def main(program: str, image: str) -> None:
         finally:
             system.stop()
     text = f"ready and the sample loaded after {loaded:.0f} s; a search finds {item['id']}, and its link opens"
-    print(f"{image}, started by {program}: {text}")  # noqa: T201
+    sys.stdout.write(f"{image}, started by {program}: {text}\n")
 
 
 if __name__ == "__main__":

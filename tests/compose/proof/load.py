@@ -33,4 +33,4 @@ async def load(url: str, key: str, seconds: float) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    print(dict(asyncio.run(load(sys.argv[1], sys.argv[2], float(sys.argv[3])))))  # noqa: T201
+    sys.stdout.write(f"{dict(asyncio.run(load(sys.argv[1], sys.argv[2], float(sys.argv[3]))))}\n")
