@@ -135,8 +135,8 @@ def test_a_retry_finds_its_source_from_anywhere(system: System, folder: Path) ->
     (folder / "metadata.csv").write_text("file\n4.png\n")
     env = {**os.environ, **system.env}
     command = [sys.executable, "-m", "etl", "--source-name", "relative", "--id-prefix", "relative:"]
-    place = {"cwd": folder.parent, "env": env, "capture_output": True, "text": True, "check": False}
-    assert subprocess.run([*command, folder.name], **place).returncode == 3  # type: ignore[call-overload]
+    done = subprocess.run([*command, folder.name], cwd=folder.parent, env=env, capture_output=True, check=False)
+    assert done.returncode == 3
     (folder / "4.png").write_bytes(encoded(picture(80, 80, seed=4)))
     assert "1 encoded" in system.etl("retry", "relative").stdout
 
