@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,9 +29,12 @@ MAX_EXTRA = 60_000
 """Longest JSON of the catalogue's own fields together, in bytes; Milvus' limit is 65,536."""
 
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
 def has_control(text: str) -> bool:
     """Whether a text holds control characters or half a surrogate pair: no id may, and no filter can ask for it."""
-    return any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in text)
+    return _CONTROL.search(text) is not None
 
 
 @dataclass(frozen=True)

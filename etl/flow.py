@@ -88,26 +88,29 @@ class Channel(Generic[T]):
         self._size = size
         self._stop = flow.stop
         self._things: deque[T] = deque()
-        self._changed = threading.Condition()
+        # Two, so that each thing wakes one thread, and not all that wait on either side.
+        lock = threading.Lock()
+        self._came, self._went = threading.Condition(lock), threading.Condition(lock)
         self._closed = False
 
     def put(self, thing: T) -> None:
         """Add; waits while the channel is full."""
-        with self._changed:
-            self._changed.wait_for(lambda: len(self._things) < self._size or self._stop.is_set())
+        with self._went:
+            self._went.wait_for(lambda: len(self._things) < self._size or self._stop.is_set())
             self._check()
             self._things.append(thing)
-            self._changed.notify_all()
+            self._came.notify()
 
     def close(self) -> None:
         """Say that nothing more comes."""
-        with self._changed:
+        with self._came:
             self._closed = True
-            self._changed.notify_all()
+            self._came.notify_all()
 
     def wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+        with self._came:
+            self._came.notify_all()
+            self._went.notify_all()
 
     def __iter__(self) -> Iterator[T]:
         for batch in self.batches(lambda batch, _: not batch, idle=0):
@@ -125,16 +128,19 @@ class Channel(Generic[T]):
 
     def _batch(self, fits: Callable[[list[T], T], bool], idle: float) -> list[T]:
         batch: list[T] = []
-        with self._changed:
+        with self._came:
             while True:
-                self._changed.wait_for(
+                self._came.wait_for(
                     lambda: self._things or self._closed or self._stop.is_set(), timeout=idle if batch else None
                 )
                 self._check()
-                if not self._things or (batch and not fits(batch, self._things[0])):
-                    return batch  # full, or nothing came in time, or the channel was closed
+                if not self._things:
+                    return batch  # nothing came in time, or the channel was closed
+                if batch and not fits(batch, self._things[0]):
+                    self._came.notify()  # full: what was told to this thread is for another one
+                    return batch
                 batch.append(self._things.popleft())
-                self._changed.notify_all()
+                self._went.notify()
 
     def _check(self) -> None:
         if self._stop.is_set():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -127,7 +128,7 @@ class Running:
 
     def kill(self) -> bool:
         """Kill it with SIGKILL; whether it was still at work."""
-        self._process.kill()
+        os.kill(self._process.pid, signal.SIGKILL)  # not Popen's: it would take the status of one that has ended
         _, status, _ = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         return self._process.returncode == -9
