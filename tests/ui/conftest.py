@@ -31,14 +31,15 @@ def start_page(folder: Path, **env: str) -> tuple[Child, str]:
     return child, url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def page_url(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     child, url = start_page(tmp_path_factory.mktemp("page"), **system.env)
     yield url
     child.stop()
 
 
-@pytest.fixture(scope="session")
+# Not for longer than these tests: its event loop would be in the way of others'.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip("Chromium is not installed: apt-get install chromium")
