@@ -118,7 +118,7 @@ class Encoding:
         found = self._cache.find(known.model, texts)
         self._metrics.text_cache("hit", sum(text in found for text in texts))
         if missing := [text for text in dict.fromkeys(texts) if text not in found]:
-            rows = await self._guarded("encode_texts", self._shared_texts.rows(missing))
+            rows = await self._encoded("encode_texts", self._shared_texts.rows(missing))
             made = {
                 text: TextVector(row["vector"].copy(), bool(row["truncated"]))
                 for text, row in zip(missing, rows, strict=True)
@@ -132,7 +132,7 @@ class Encoding:
 
     async def photos(self, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Unit vectors (n, dim), float32, of decoded photos."""
-        return await self._guarded("encode_pixels", self._shared_photos.rows(pixels))
+        return await self._encoded("encode_pixels", self._shared_photos.rows(pixels))
 
     async def decode(self, photos: Sequence[bytes]) -> list[NDArray[np.uint8] | PhotoError]:
         """Each photo's pixels, or why there are none, in the photos' order."""
@@ -147,6 +147,10 @@ class Encoding:
             return decode_pixels(photo, spec, max_mpixels=self._max_mpixels, draft=self._draft, room=self._room)
         except PhotoError as error:
             return error
+
+    async def _encoded(self, operation: str, call: Awaitable[T]) -> T:
+        with self._metrics.encodings_in_flight.track_inprogress():
+            return await self._guarded(operation, call)
 
     async def _guarded(self, operation: str, call: Awaitable[T]) -> T:
         """Await a call to the runner, but no longer than the runner is there."""

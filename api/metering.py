@@ -72,6 +72,12 @@ class Metrics:
         self.text_cache_items = Gauge(
             "text_cache_items", "Texts whose vectors are remembered.", registry=registry, multiprocess_mode="livesum"
         )
+        self.encodings_in_flight = Gauge(
+            "encoding_requests_in_flight",
+            "Requests that wait for the model or are in it.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self._bad_input = Counter(
             "bad_input_total", "Requests and photos refused, by error code.", ("code",), registry=registry
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -59,13 +60,18 @@ class SharedCalls(Generic[T]):
         request = _Request(items, asyncio.get_running_loop().create_future(), perf_counter())
         self._requests.append(request)
         self._send()
-        return await request.rows
+        try:
+            return await request.rows
+        finally:
+            if request in self._requests:  # cancelled before it was sent: nobody holds its photos any longer
+                self._requests.remove(request)
 
     def _send(self) -> None:
         while len(self._calls) < _UNDER_WAY and (together := self._next()):
-            call = asyncio.create_task(self._answer(together))
+            # In no request's context: what is logged on the way belongs to all of them.
+            call = asyncio.create_task(self._answer(together), context=Context())
             self._calls.add(call)
-            call.add_done_callback(self._ended)
+            call.add_done_callback(self._ended, context=Context())
             for request in together:
                 request.rows.add_done_callback(partial(_end_if_left, call, together))
 
@@ -74,9 +80,6 @@ class SharedCalls(Generic[T]):
         together: list[_Request[T]] = []
         items = 0
         while self._requests:
-            if self._requests[0].rows.done():  # left meanwhile
-                self._requests.popleft()
-                continue
             items += len(self._requests[0].items)
             if together and items > self._most:
                 break
@@ -85,20 +88,25 @@ class SharedCalls(Generic[T]):
 
     async def _answer(self, together: Sequence[_Request[T]]) -> None:
         now = perf_counter()
-        for request in together:
-            self._waited(now - request.came)
+        items = [item for request in together for item in request.items]
+        failure: Exception = ConnectionError("the call was ended")
         try:
-            rows = await self._call([item for request in together for item in request.items])
-        except Exception as error:
+            for request in together:
+                self._waited(now - request.came)
+            rows = await self._call(items)
+            if len(rows) != len(items):
+                raise ConnectionError(f"{len(rows)} rows for {len(items)} items")
+            start = 0
             for request in together:
                 if not request.rows.done():
-                    request.rows.set_exception(error)
-            return
-        start = 0
-        for request in together:
-            if not request.rows.done():
-                request.rows.set_result(rows[start : start + len(request.items)])
-            start += len(request.items)
+                    request.rows.set_result(rows[start : start + len(request.items)])
+                start += len(request.items)
+        except Exception as error:
+            failure = error
+        finally:
+            for request in together:
+                if not request.rows.done():
+                    request.rows.set_exception(failure)
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)

@@ -57,27 +57,34 @@ class MilvusConnection:
         # The client logs every failed call with a traceback; here each becomes an exception, told once.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
-    def call(self, function: Callable[[MilvusClient], T], *, reads: str | None = None, writes: str | None = None) -> T:
+    def call(
+        self,
+        function: Callable[[MilvusClient], T],
+        *,
+        reads: str | None = None,
+        writes: str | None = None,
+        again: bool = True,
+    ) -> T:
         """Call Milvus; raises StoreUnavailable, StoreRefused or CollectionMissing for its errors.
 
         Args:
             function: calls of the client, each with a time limit; run again where the connection broke, since a
-                server that was restarted is noticed only then. Whatever is asked here can be repeated.
+                server that was restarted is noticed only then.
             reads: the collection that it reads; loaded where it is not.
             writes: the collection that it writes to; see `consistency`.
+            again: whether it can be run again without a look at what came before it.
         """
-        if writes is not None:
-            self._written.add(writes)
         for _ in range(2):
             try:
-                return self._once(function)
+                return self._once(function, writes)
             except _ConnectionLost:
-                continue
+                if not again:
+                    raise
             except _NotLoaded:
                 if reads is None:
                     raise
                 self._load(reads)
-        return self._once(function)
+        return self._once(function, writes)
 
     def consistency(self, collection: str) -> str:
         """How new a reading must be: with all that was written through here, or else with all but the last seconds.
@@ -94,10 +101,13 @@ class MilvusConnection:
         if client is not None:
             client.close()
 
-    def _once(self, function: Callable[[MilvusClient], T]) -> T:
+    def _once(self, function: Callable[[MilvusClient], T], writes: str | None = None) -> T:
         client = self._connected()
         try:
-            return function(client)
+            done = function(client)
+            if writes is not None:  # a write that failed has no moment that a "Session" could wait for
+                self._written.add(writes)
+            return done
         except MilvusException as error:
             if error.code in _MISSING:
                 raise CollectionMissing(error.message) from error

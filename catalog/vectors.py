@@ -269,6 +269,7 @@ class VectorDatabase:
                 reduce_stop_for_best="True",
             ),
             reads=collection.name,
+            again=False,  # by a Milvus that was restarted meanwhile; whoever goes on here waits for all of it first
         )
 
     # --- what is kept beside a collection

@@ -27,6 +27,7 @@ _TOGETHER = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into groups, each for one process."""
     groups = {folder: number for number, row in enumerate(_TOGETHER) for folder in row}

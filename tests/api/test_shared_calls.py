@@ -106,3 +106,18 @@ def test_who_leaves_is_not_encoded_and_holds_up_nobody() -> None:
         assert model.cancelled == 1
 
     run(scenario)
+
+
+def test_a_call_that_ends_without_its_rows_fails_its_requests() -> None:
+    async def scenario(model: Model) -> None:
+        async def short(items: list[int]) -> NDArray[Any]:
+            return np.array(items[1:])
+
+        async def ended(_: list[int]) -> NDArray[Any]:
+            raise asyncio.CancelledError
+
+        for call, words in ((short, "0 rows for 1 items"), (ended, "ended")):
+            with pytest.raises(ConnectionError, match=words):
+                await SharedCalls(call, most=8, waited=model.waits.append).rows([1])
+
+    run(scenario)

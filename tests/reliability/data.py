@@ -51,12 +51,13 @@ def killed_in_deletes(system: System, folder: Path, photos: dict[str, bytes], *,
     source = write_zip(photos, place.folder / "shop.zip")
     assert place.etl("run", str(source)).code == 0
     left = dict(photos)
-    kills = 0
+    kills = at_work = 0
     for round in range(rounds):
         kill, start = list(stores(system).values())[round % 2]
         gone = draw.sample(sorted(left), max(1, len(photos) // (2 * rounds)))
         run = place.start("delete", "--yes", *(part for id in gone for part in ("--id", id)))
         time.sleep(draw.uniform(0.5, 3.5))
+        at_work += run.alive()
         kill()
         time.sleep(_AWAY)
         start()  # by this thread: a child ends with the thread that started it
@@ -67,4 +68,6 @@ def killed_in_deletes(system: System, folder: Path, photos: dict[str, bytes], *,
             del left[id]
         place.check_whole(left)
     assert place.etl("status", "--verify").code == 0
-    return f"{kills} kills in {rounds} deletions: {len(photos) - len(left)} items gone, {len(left)} whole"
+    assert at_work > 0, "no deletion was under way at its kill"
+    done = f"{len(photos) - len(left)} items gone, {len(left)} whole"
+    return f"{kills} kills in {rounds} deletions, {at_work} of which were still under way: {done}"

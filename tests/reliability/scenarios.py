@@ -116,7 +116,7 @@ def run(place: Place, scenario: Scenario, *, hold: float, per_second: float = 6.
     """
     system = place.system
     day = Day(seed=hash(scenario.name) % 1000)
-    hangs = any(fault is faults.API_HUNG for fault in scenario.faults)
+    hangs = faults.API_HUNG in scenario.faults
     readiness = _Readiness(system.port)
     try:
         with Traffic(system.url, day.shot, per_second=per_second, timeout=hold if hangs else 60) as traffic:
@@ -179,6 +179,7 @@ def _wrong(
     wrong: Counter[str] = Counter()
     parts = {fault.part: fault.fails for fault in scenario.faults}
     lost = sum(fault.lost for fault in scenario.faults)
+    hangs = faults.API_HUNG in scenario.faults
     for answer in answers:
         if answer.seconds > patience * (TOLD_WITHIN if answer.status == 503 else ENDED_WITHIN):
             wrong[f"{answer.status} to {answer.kind} took {answer.seconds:.1f} s"] += 1
@@ -187,15 +188,18 @@ def _wrong(
         if answer.status == 0 and lost > 0:
             lost -= 1
             continue
+        if hangs and answer.status == 503 and answer.seconds > PROBE_LIMIT:
+            continue  # held by the worker that hung; once awake it takes its own sleep for another part's
         may_fail = parts.get(answer.part, frozenset())
         if answer.part == "runner" and _api_restarts(scenario):
             may_fail = ENCODING  # a worker that has just started does not know yet what is away
         if answer.status != 503 or answer.kind not in may_fail:
             wrong[f"{answer.kind} {answer.status} {answer.trouble} {answer.part}".strip()] += 1
-    for _, status, seconds in looks:
-        if seconds > PROBE_LIMIT * patience:
+    for at, status, seconds in looks:
+        taken = hangs and at < looks[0][0] + 1  # by a worker, just before it hung
+        if seconds > PROBE_LIMIT * patience and not taken:
             wrong[f"/readyz took more than {PROBE_LIMIT * patience:.0f} s"] += 1
-        if status == 0 and not _api_restarts(scenario):
+        if status == 0 and not taken and not _api_restarts(scenario):
             wrong["/readyz did not answer"] += 1
     if any(fault.not_ready for fault in scenario.faults):
         if not [at for at in away if at <= NOT_READY_WITHIN * patience]:
