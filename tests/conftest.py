@@ -9,38 +9,10 @@ import httpx
 import pytest
 
 from tests.full_milvus import FullMilvus
-from tests.stack import ROOT, Stores, System
+from tests.stack import Stores, System
 
 # As in the runner: on a machine that others use too, torch's threads must not spin while they wait for each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-# Folders whose tests share servers stay together when `make test` runs two processes; the longest first. What is in no
-# row goes file by file.
-_TOGETHER = (
-    ("reliability",),
-    ("service", "ui", "api", "docs"),
-    ("etl",),
-    ("monitoring",),
-    ("catalog",),
-    ("fuzz",),
-)
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist's own reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests into groups, each for one process."""
-    groups = {folder: number for number, row in enumerate(_TOGETHER) for folder in row}
-
-    def place(item: pytest.Item) -> tuple[int, str]:
-        path = item.path.relative_to(ROOT / "tests")
-        number = groups.get(path.parts[0], len(_TOGETHER))
-        return number, path.as_posix() if number == len(_TOGETHER) else ""
-
-    items.sort(key=place)
-    for item in items:
-        number, file = place(item)
-        item.add_marker(pytest.mark.xdist_group(file or "+".join(_TOGETHER[number])))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -98,13 +97,6 @@ class FullMilvus:
 
 
 def _install() -> None:
-    (_ROOT / ".cache").mkdir(exist_ok=True)
-    with (_ROOT / ".cache" / "full-milvus.lock").open("w") as lock:  # for one of the processes that run the tests
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _install_alone()
-
-
-def _install_alone() -> None:
     python = _VENV / "bin" / "python"
     if not (_VENV / "bin" / "milvus-server").exists():
         subprocess.run([sys.executable, "-m", "venv", str(_VENV)], check=True, timeout=300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -119,6 +120,7 @@ def test_users_of_milvus(guarded: FullMilvus) -> None:
     for collection in (old, new):
         loader.publish(collection)
 
+    time.sleep(2)  # what another connection wrote is seen a moment later
     found = reader.current()
     assert found is not None and found.name == new.name
     assert [item.id for item in reader.get(new, ["a"])] == ["a"]
