@@ -62,9 +62,10 @@ class SharedCalls(Generic[T]):
         self._send()
         try:
             return await request.rows
-        finally:
-            if request in self._requests:  # cancelled before it was sent: nobody holds its photos any longer
+        except asyncio.CancelledError:
+            if request in self._requests:  # not sent yet: nobody holds its photos any longer
                 self._requests.remove(request)
+            raise
 
     def _send(self) -> None:
         while len(self._calls) < _UNDER_WAY and (together := self._next()):

@@ -50,6 +50,7 @@ def _in_cache(model_id: str) -> str:
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
+        # Nothing is fetched.
         folder = snapshot_download(model_id, local_files_only=True)  # nosec B615
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise ModelUnavailable(not_on_hub(model_id)) from error
