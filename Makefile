@@ -30,7 +30,7 @@ run: $(VENV)/.local ## start everything on this machine, with the sample catalog
 
 test: $(VENV)/.dev ## install what the suite needs and run it against real servers
 	@scripts/test-tools.sh
-	$(BIN)/python -m pytest $(ARGS)
+	@scripts/test.sh $(ARGS)
 
 lint: $(VENV)/.dev ## ruff, bandit, mypy --strict and yamllint
 	$(BIN)/ruff check .

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from api.catalogue import Catalogue
 from api.encoding import Encoding
 from api.errors import ModelMismatch, NotFound, UnreadablePhoto
 from api.metering import Metrics
 from api.schemas import SearchQuery
 from catalog.item import Item
 from clip_runner.pixels import PhotoError
+
+if TYPE_CHECKING:  # loading the stores' clients takes most of a second, see api/startup.py
+    from api.catalogue import Catalogue
 
 _ENDPOINT = "/search-image"
 

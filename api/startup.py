@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from api.catalogue import Catalogue
 from api.encoding import Encoding, Runner
 from api.health import Health
 from api.keys import KeyRing
@@ -12,8 +11,6 @@ from api.metering import Metrics
 from api.search import Search
 from api.settings import ServiceSettings
 from api.state import Parts
-from catalog.images import ImageStore
-from catalog.vectors import VectorDatabase
 from environment import from_environment
 from telemetry.logs import configure_logs
 from telemetry.settings import LogSettings
@@ -47,6 +44,11 @@ def check_settings(settings: ServiceSettings) -> None:
 
 def assemble(settings: ServiceSettings, metrics: Metrics, runner: Runner) -> Parts:
     """The parts of a running service, around the runner that BentoML started."""
+    # Loaded here, by the API's processes alone: the model's, and BentoML's own, import the service too.
+    from api.catalogue import Catalogue
+    from catalog.images import ImageStore
+    from catalog.vectors import VectorDatabase
+
     configure_logs("api", from_environment(LogSettings))
     encoding = Encoding(runner, settings, metrics)
     catalogue = Catalogue(VectorDatabase(settings), ImageStore(settings), settings, metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Any
@@ -38,6 +39,8 @@ class ClipRunner:
         # Read once by torch's OpenMP, at its import. A thread that waits for the other ones sleeps: by default it
         # spins, on the very core that the service's decoding or HTTP needs.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        # What is loaded here stays: looking through it for garbage, again and again, is a fifth of the loading.
+        gc.disable()
         # torch and transformers are loaded here, in the runner's process alone.
         from clip_runner.dispatching import dispatch_at_once, meter_queue
         from clip_runner.encoder import Encoder
@@ -46,6 +49,8 @@ class ClipRunner:
         dispatch_at_once()
         drop_abandoned_calls()
         self._encoder = Encoder(_settings)
+        gc.freeze()
+        gc.enable()
         self._meter = BatchMeter()
         meter_queue(self._meter.waited)
         self._meter.started()

@@ -110,9 +110,13 @@ def test_odd_ids_are_ids_like_others(vectors: VectorDatabase, collection: Collec
     ids = [found.id for page in pages for found in page]
     assert sorted(ids) == sorted([f"{number:04}" for number in range(1500)] + ODD_IDS)
     assert {found.source for page in vectors.iterate(collection, source="b") for found in page} == {"b"}
-    for number, id in enumerate(ODD_IDS):
+    gone, kept = ODD_IDS[::2], ODD_IDS[1::2]
+    for id in gone:
         vectors.delete(collection, [id])
-        assert vectors.count(collection) == 1500 + len(ODD_IDS) - number - 1
+    assert vectors.count(collection) == 1500 + len(kept)
+    assert {found.id for found in vectors.get(collection, ODD_IDS)} == set(kept)
+    vectors.delete(collection, kept)
+    assert vectors.count(collection) == 1500
 
 
 def test_facets_are_kept_and_read_again_only_when_they_changed(vectors: VectorDatabase, collection: Collection) -> None:

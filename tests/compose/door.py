@@ -81,7 +81,7 @@ class Instance:
 
         self._server = ThreadingHTTPServer((HOST, 0), Handler)
         self.address = f"{HOST}:{self._server.server_port}"
-        Thread(target=self._server.serve_forever, daemon=True).start()
+        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
         self._server.shutdown()

@@ -17,6 +17,12 @@ RUNS = EncoderModel(MODEL, DIM)
 PHOTOS = [b"x" * (number + 1) for number in range(8)]
 
 
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long the client waits where the service does not say how long."""
+    monkeypatch.setattr("etl.waiting._SHORTEST", 0.05)
+
+
 def client_of(server: EncoderServer, *, limit: float = 20, connections: int = 4) -> EncoderClient:
     return EncoderClient(server.url, Patience(limit, lambda _: None, threading.Event()), connections=connections)
 

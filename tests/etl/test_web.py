@@ -30,9 +30,15 @@ def site(tmp_path: Path) -> Iterator[WebServer]:
 @pytest.fixture
 def web() -> Iterator[WebSession]:
     """A session that may connect to 127.0.0.1 and nowhere else."""
-    session = WebSession(allowed=lambda address: address == "127.0.0.1", timeout=2, connections=2)
+    session = WebSession(allowed=lambda address: address == "127.0.0.1", timeout=1, connections=2)
     yield session
     session.close()
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two tries."""
+    monkeypatch.setattr("etl.sources.web._PAUSE", 0.1)
 
 
 def code(web: WebSession, url: str) -> str:

@@ -69,7 +69,7 @@ def discord() -> Iterator[Discord]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state = Discord(f"http://127.0.0.1:{server.server_port}{WEBHOOK_PATH}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield state

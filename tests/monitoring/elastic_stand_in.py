@@ -117,7 +117,7 @@ def elastic(password: str) -> Iterator[Elastic]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state = Elastic(f"http://127.0.0.1:{server.server_port}", {"elastic": password})
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield state
     finally:

@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from local.servers import http_ok
+from tests.reliability.clock import Clock
 from tests.reliability.faults import Place
+from tests.reliability.shots import photos
 from tests.stack import Stores, System
 
 WELL_WITHIN = 120.0  # seconds; a runner that was killed loads its model again
 LIMIT = 32  # requests that each API process takes on at once
+PATIENT_LIMIT = 5.0  # seconds that a request may take in the patient system
+EXPIRES = 120  # seconds that its links are good for
 
 
 @pytest.fixture(scope="package")
@@ -51,3 +55,42 @@ def place(started: Place) -> Place:
 def system(place: Place) -> System:
     """The shared system alone."""
     return place.system
+
+
+@pytest.fixture(scope="package")
+def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
+    """The patient system's."""
+    return Clock(tmp_path_factory.mktemp("clock") / "offset")
+
+
+@pytest.fixture(scope="package")
+def patient(tmp_path_factory: pytest.TempPathFactory, stores: Stores, clock: Clock) -> Iterator[System]:
+    """A system that waits for its parts, so that a request's own limit is what ends it; with one photo, and a clock
+    that can be moved."""
+    folder = tmp_path_factory.mktemp("patient")
+    preloaded = clock.preloaded()
+    running = System(
+        folder,
+        load=False,
+        stores=stores,
+        MILVUS_COLLECTION="patient",
+        MINIO_BUCKET_NAME="patient",
+        PRESIGN_EXPIRES=str(EXPIRES),
+        REQUEST_TIMEOUT=str(PATIENT_LIMIT),
+        PART_TIMEOUT="60",
+        MILVUS_TIMEOUT="60",
+        MAX_IMAGE_BATCH="2",
+        MODEL_THREADS="1",
+        **preloaded,
+    )
+    try:
+        for name in preloaded:
+            del running.env[name]  # the load's clock is right
+        source = folder / "one"
+        source.mkdir()
+        (source / "a.jpg").write_bytes(photos()[0])
+        running.etl("run", str(source))
+        running.wait_for_items(1)
+        yield running
+    finally:
+        running.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -12,36 +11,17 @@ import pytest
 from urllib3 import encode_multipart_formdata
 
 from local.ports import HOST
+from tests.reliability.conftest import PATIENT_LIMIT
 from tests.reliability.shots import photos
-from tests.stack import Stores, System, pause, resume
+from tests.stack import System, pause, resume
 
-LIMIT = 10.0  # seconds that a request may take here
 SLACK = 20.0  # seconds that a busy machine may add; without the limit it would be fifty
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, stores: Stores) -> Iterator[System]:
-    """A system that is patient with its parts, so that a request's own limit is what ends it."""
-    folder = tmp_path_factory.mktemp("deadlines")
-    running = System(
-        folder,
-        load=False,
-        stores=stores,
-        MILVUS_COLLECTION="deadlines",
-        MINIO_BUCKET_NAME="deadlines",
-        REQUEST_TIMEOUT=str(LIMIT),
-        PART_TIMEOUT="60",
-        MILVUS_TIMEOUT="60",
-        MAX_IMAGE_BATCH="2",
-        MODEL_THREADS="1",
-    )
-    source = folder / "one"
-    source.mkdir()
-    (source / "a.jpg").write_bytes(photos()[0])
-    running.etl("run", str(source))
-    running.wait_for_items(1)
-    yield running
-    running.stop()
+def system(patient: System) -> System:
+    """What `api` is a client of."""
+    return patient
 
 
 def encoded(api: httpx.Client) -> int:
@@ -71,7 +51,7 @@ def sent(system: System, count: int, share: float = 1) -> socket.socket:
 
 def wait_for(api: httpx.Client, photos: int) -> None:
     """Until so many photos are encoded."""
-    deadline = time.monotonic() + LIMIT + SLACK
+    deadline = time.monotonic() + PATIENT_LIMIT + SLACK
     while encoded(api) < photos:
         assert time.monotonic() < deadline, f"{encoded(api)} photos were encoded, not {photos}"
         time.sleep(0.01)
@@ -123,7 +103,7 @@ def test_whatever_hangs_a_request_ends_in_time(system: System, api: httpx.Client
         with ThreadPoolExecutor(3) as threads:
             for status, seconds in threads.map(ended, ("slow body", "runner", "milvus")):
                 assert status in (408, 504)
-                assert seconds < LIMIT + SLACK
+                assert seconds < PATIENT_LIMIT + SLACK
         slow_body.close()
     finally:
         for pid in hung:

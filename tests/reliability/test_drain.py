@@ -1,131 +1,26 @@
-"""An instance that is told to stop under load answers whatever it has accepted."""
+"""An instance that is told to stop under load answers what it accepted; `tests/image` does it as a container does."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import os
-import signal
 import sys
-import threading
-import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from local.ports import HOST, free_port
 from local.processes import Child
 from local.servers import http_ok
-from tests.reliability.shots import Day
+from tests.reliability.drain import CLIENTS, ENDED_WITHIN, accepted, stop_under_load
 from tests.stack import ROOT, START_TIMEOUT, Stores
-
-ENDED_WITHIN = 30.0  # seconds
-CLIENTS = 6
-
-
-def start(stores: Stores, folder: Path, command: Sequence[str], **env: str) -> tuple[Child, int]:
-    """The service, started by this command, once it is ready; and its port."""
-    port = free_port()
-    log_env = {"BENTOML_HOME": str(folder / "home"), "BENTOML_DO_NOT_TRACK": "True", "LOG_FORMAT": "json"}
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    place = {"PATH": path, "PYTHONPATH": str(ROOT), "HOST": HOST, "PORT": str(port)}
-    command = [part.replace("PORT", str(port)) for part in command]
-    child = Child("the service", command, env={**stores.env, **place, **log_env, **env}, log=folder / "log", cwd=ROOT)
-    child.wait_ready(lambda: http_ok(f"http://{HOST}:{port}/readyz"), timeout=START_TIMEOUT)
-    return child, port
-
-
-class Clients:
-    """Clients that send one request after the other, each on a new connection, until they are refused."""
-
-    def __init__(self, port: int, *, heed_readiness: bool) -> None:
-        self._port = port
-        self._heeds = heed_readiness
-        self.outcomes: list[tuple[str, float]] = []
-        """What became of each request, and when it had been sent, on the monotonic clock."""
-
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(CLIENTS)]
-        for thread in self._threads:
-            thread.start()
-
-    def join(self) -> list[tuple[str, float]]:
-        for thread in self._threads:
-            thread.join()
-        return self.outcomes
-
-    def _run(self, number: int) -> None:
-        day = Day(seed=number)
-        while not (self._heeds and not http_ok(f"http://{HOST}:{self._port}/readyz")):
-            shot = day.words() if number % 2 else day.several_photos()
-            connection = http.client.HTTPConnection(HOST, self._port, timeout=60)
-            sent = float("inf")
-            try:
-                connection.connect()
-                headers = {"Content-Type": shot.content_type, "Connection": "close"}
-                connection.request("POST", shot.path, shot.body, headers)
-                sent = time.monotonic()
-                answer = connection.getresponse()
-                answer.read()
-                outcome = str(answer.status)
-            except (OSError, http.client.HTTPException) as error:
-                outcome = type(error).__name__
-            finally:
-                connection.close()
-            with self._lock:
-                self.outcomes.append((outcome, sent))
-            if outcome == "ConnectionRefusedError":
-                return
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """What the clients saw."""
-
-    before: Counter[str]
-    """Of requests that had been sent before SIGTERM; `after`: of all others."""
-
-    after: Counter[str]
-    seconds: float
-    """From SIGTERM to the end of the service."""
-
-
-def stop_under_load(child: Child, port: int, *, heed_readiness: bool) -> Stopped:
-    """Let clients send for a moment, then tell the service to stop."""
-    clients = Clients(port, heed_readiness=heed_readiness)
-    time.sleep(3)
-    os.kill(child.pid, signal.SIGTERM)
-    began = time.monotonic()
-    while child.running and time.monotonic() - began < ENDED_WITHIN:
-        time.sleep(0.05)
-    took = time.monotonic() - began
-    seen = clients.join()
-    child.stop()
-    before = Counter(outcome for outcome, sent in seen if sent < began)
-    return Stopped(before, Counter(outcome for outcome, _ in seen) - before, took)
-
-
-def accepted(log: Path) -> Counter[int]:
-    """How the service says that it answered the clients' requests."""
-    lines = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
-    return Counter(line["status"] for line in lines if line.get("method") == "POST")
-
-
-def test_started_as_in_a_container_it_drains(stores: Stores, tmp_path: Path) -> None:
-    """Clients that go by `/readyz`, as the proxy in front does, are refused nothing."""
-    env = {"DRAIN_SECONDS": "4", "DRAIN_FILE": str(tmp_path / "draining")}
-    child, port = start(stores, tmp_path, ["sh", "api/start.sh"], **env)
-    seen = stop_under_load(child, port, heed_readiness=True)
-    assert set(seen.before + seen.after) == {"200"}, seen
-    assert accepted(tmp_path / "log") == {200: seen.before["200"] + seen.after["200"]}
-    assert 4 <= seen.seconds < ENDED_WITHIN
 
 
 def test_bare_it_answers_what_it_accepted(stores: Stores, tmp_path: Path) -> None:
     """Clients that go by nothing: what they sent before is answered, what they send after is refused at once."""
-    command = ["bentoml", "serve", "service:FashionSearch", "--host", HOST, "--port", "PORT"]
-    child, port = start(stores, tmp_path, command)
+    port = free_port()
+    bentoml = str(Path(sys.executable).parent / "bentoml")
+    command = [bentoml, "serve", "service:FashionSearch", "--host", HOST, "--port", str(port)]
+    home = {"BENTOML_HOME": str(tmp_path / "home"), "BENTOML_DO_NOT_TRACK": "True", "PYTHONPATH": str(ROOT)}
+    env = {**stores.env, **home, "LOG_FORMAT": "json"}
+    child = Child("the service", command, env=env, log=tmp_path / "log", cwd=ROOT)
+    child.wait_ready(lambda: http_ok(f"http://{HOST}:{port}/readyz"), timeout=START_TIMEOUT)
     seen = stop_under_load(child, port, heed_readiness=False)
     assert set(seen.before) == {"200"}, seen
     # In the moment between the API's last accept and the closing of the door, the system takes connections itself.

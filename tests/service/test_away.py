@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -16,14 +16,6 @@ PHOTO = (SAMPLE / "images" / "055-jacket-black.jpg").read_bytes()
 ID = "images/055-jacket-black"
 ANSWERED_WITHIN = 3.0  # seconds
 BACK_WITHIN = 60.0  # seconds; a killed runner has to load its model again, on a machine that may be busy
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system of this file's own, whose parts are stopped and hung."""
-    running = System(tmp_path_factory.mktemp("away"))
-    yield running
-    running.stop()
 
 
 NUMBERS = count()  # for texts that nobody sent before: a text that is remembered does without the runner for a moment

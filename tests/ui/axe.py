@@ -12,6 +12,11 @@ from playwright.sync_api import Page
 from tests.stack import ROOT
 
 _VERSION = "4.14.1"
+# What is being replaced, or is fading in, is paler for a moment than it will be.
+_AT_REST = """() => document.querySelector('[data-test-script-state="notRunning"]')
+    && !document.querySelector('[data-stale="true"]')
+    && document.getAnimations().every(each => each.effect.getComputedTiming().endTime === Infinity
+        || each.playState !== 'running')"""
 _FOLDER = ROOT / ".cache" / "npm"
 
 
@@ -28,7 +33,8 @@ def axe_source() -> str:
 
 
 def serious_findings(page: Page) -> list[str]:
-    """What axe-core calls serious or critical on the page as it is now: rule, and the elements that break it."""
+    """What axe-core calls serious or critical on the page once it is at rest: rule, and the elements that break it."""
+    page.wait_for_function(_AT_REST)
     # Not as a script element: the page is checked as it is served.
     page.evaluate(axe_source())
     violations: list[dict[str, Any]] = page.evaluate("axe.run(document).then(found => found.violations)")

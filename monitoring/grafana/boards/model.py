@@ -103,16 +103,22 @@ BOARD = Board(
                 ),
                 lines(
                     "Does the queue grow?",
-                    "Calls that wait for the model or are in it, by instance.",
+                    "Requests that wait for the model or are in it, by instance.",
                     "short",
                     ("instance:runner_calls:waiting", "{{instance}}"),
                 ),
                 lines(
-                    "How long do calls wait?",
-                    "Mean seconds of the encode stage, and of what is in it: the wait for the model, and the model.",
+                    "Where do requests wait?",
+                    "Mean seconds of the encode stage, and of what is in it: waiting in the API for a call that takes "
+                    "the request along, then that call in the runner for its batch, then the model.",
                     "s",
                     ('stage:stage_seconds:mean5m{stage="encode"}', "encode stage"),
-                    ('stage:stage_seconds:mean5m{stage="queue"}', "waiting for the model"),
+                    ('stage:stage_seconds:mean5m{stage="queue"}', "in the API, for a call"),
+                    (
+                        f'sum(rate(runner_queue_seconds_sum{{job="service"}}[{RATE}])) / '
+                        f'(sum(rate(runner_queue_seconds_count{{job="service"}}[{RATE}])) > 0)',
+                        "in the runner, for a batch",
+                    ),
                     (
                         f'sum(rate(runner_batch_seconds_sum{{job="service"}}[{RATE}])) / '
                         f'(sum(rate(runner_batch_seconds_count{{job="service"}}[{RATE}])) > 0)',
