@@ -7,22 +7,27 @@ import os
 import bentoml
 from prometheus_client import REGISTRY
 
+from api.admission import Admission
 from api.app import create_app
 from api.bento_runner import BentoRunner
+from api.connections import guard_connections
 from api.gate import Gate
-from api.heads import bound_heads
 from api.metering import Metrics
+from api.no_room import NoRoom
 from api.settings import ServiceSettings
 from api.startup import assemble, check_settings
 from api.supervision import supervise
-from clip_runner.runner import ClipRunner
+from api.turns import Turns
+from clip_runner.runner import NO_TRACING, ClipRunner
 from environment import from_environment
 
-# BentoML traces every call, and hands the traces to nobody unless it is told to: a fifth of a small request's CPU.
+# The calls to the runner are not traced either, see NO_TRACING.
 os.environ.setdefault("OTEL_SDK_DISABLED", "true")
-bound_heads()
 settings = from_environment(ServiceSettings)
 metrics = Metrics(REGISTRY)
+admission = Admission(settings, metrics)
+turns = Turns()
+guard_connections(NoRoom(admission, metrics))
 app = create_app(settings, metrics)
 
 
@@ -33,6 +38,7 @@ app = create_app(settings, metrics)
     traffic={"timeout": settings.request_timeout + 5},
     metrics={"enabled": False},  # the application meters itself, see api/metering.py
     logging={"access": {"enabled": False}},  # and writes its own access log
+    tracing=NO_TRACING,
 )
 @bentoml.asgi_app(app, path="/")
 class FashionSearch:
@@ -43,7 +49,7 @@ class FashionSearch:
     runner_health = bentoml.depends(ClipRunner)
 
     def __init__(self) -> None:
-        app.state.parts = assemble(settings, metrics, BentoRunner(self.runner, self.runner_health))
+        app.state.parts = assemble(settings, metrics, turns, BentoRunner(self.runner, self.runner_health))
 
     @bentoml.on_deployment
     @staticmethod
@@ -54,5 +60,5 @@ class FashionSearch:
 
 
 FashionSearch.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator made it a bentoml.Service
-    Gate, public=app, settings=settings, metrics=metrics
+    Gate, public=app, settings=settings, admission=admission, turns=turns, metrics=metrics
 )

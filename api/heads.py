@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-import uvicorn.protocols.http.auto
 from loguru import logger
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -57,9 +55,3 @@ class BoundedHeads(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-
-def bound_heads() -> None:
-    """Let uvicorn, which BentoML starts with its choice of protocol, choose this one."""
-    module: Any = uvicorn.protocols.http.auto
-    module.AutoHTTPProtocol = BoundedHeads

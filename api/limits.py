@@ -23,9 +23,14 @@ class ConcurrencyLimit:
         self.limit = limit
         self.in_flight = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether one more would be refused."""
+        return self.in_flight >= self.limit
+
     @contextmanager
     def slot(self) -> Iterator[None]:
-        if self.in_flight >= self.limit:
+        if self.full:
             raise Overloaded(self.limit)
         self.in_flight += 1
         try:

@@ -12,6 +12,7 @@ from api.encoding import Encoding
 from api.errors import ModelMismatch, NotFound, UnreadablePhoto
 from api.metering import Metrics
 from api.schemas import SearchQuery
+from api.turns import Turns
 from catalog.item import Item
 from clip_runner.pixels import PhotoError
 
@@ -24,10 +25,13 @@ _ENDPOINT = "/search-image"
 class Search:
     """Searches the catalogue and looks its items up."""
 
-    def __init__(self, encoding: Encoding, catalogue: Catalogue, metrics: Metrics, *, prompt_template: str) -> None:
+    def __init__(
+        self, encoding: Encoding, catalogue: Catalogue, metrics: Metrics, turns: Turns, *, prompt_template: str
+    ) -> None:
         self._encoding = encoding
         self._catalogue = catalogue
         self._metrics = metrics
+        self._turns = turns
         self._template = prompt_template
 
     async def run(self, query: SearchQuery, photo: bytes | None) -> dict[str, Any]:
@@ -45,6 +49,7 @@ class Search:
                 vectors, _ = await self._encoding.texts([text])
             self._metrics.encoded("text", _ENDPOINT, 1)
             words = vectors[0]
+        await self._turns.take()
         if collection is not None and (photo is not None or text is not None):
             # Vectors of two models must never meet; an item's own vector is at home in its collection.
             model = (await self._encoding.model()).model
@@ -66,6 +71,7 @@ class Search:
                     filters=query.filters,
                     leave_out=query.like,
                 )
+        await self._turns.take()
         with self._metrics.stage("presign", timings):
             results = [self._shown(hit.item, score=hit.score) for hit in hits[: query.top_k]]
         return {

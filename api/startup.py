@@ -11,6 +11,7 @@ from api.metering import Metrics
 from api.search import Search
 from api.settings import ServiceSettings
 from api.state import Parts
+from api.turns import Turns
 from environment import from_environment
 from telemetry.logs import configure_logs
 from telemetry.settings import LogSettings
@@ -42,7 +43,7 @@ def check_settings(settings: ServiceSettings) -> None:
         sys.exit("\n".join(f"fashion-search: {problem}" for problem in problems))
 
 
-def assemble(settings: ServiceSettings, metrics: Metrics, runner: Runner) -> Parts:
+def assemble(settings: ServiceSettings, metrics: Metrics, turns: Turns, runner: Runner) -> Parts:
     """The parts of a running service, around the runner that BentoML started."""
     # Loaded here, by the API's processes alone: the model's, and BentoML's own, import the service too.
     from api.catalogue import Catalogue
@@ -52,6 +53,6 @@ def assemble(settings: ServiceSettings, metrics: Metrics, runner: Runner) -> Par
     configure_logs("api", from_environment(LogSettings))
     encoding = Encoding(runner, settings, metrics)
     catalogue = Catalogue(VectorDatabase(settings), ImageStore(settings), settings, metrics)
-    search = Search(encoding, catalogue, metrics, prompt_template=settings.prompt_template)
+    search = Search(encoding, catalogue, metrics, turns, prompt_template=settings.prompt_template)
     health = Health(encoding.watch, catalogue.milvus_watch, catalogue.store_watch, drain_file=settings.drain_file)
     return Parts(encoding, catalogue, search, health, metrics)

@@ -14,7 +14,7 @@ BOARD = Board(
             (
                 lines(
                     "Which stage is slow?",
-                    "95th percentile of each stage's seconds; `queue`, the part of `encode` before a call to the model.",
+                    "95th percentile of each stage's seconds; `queue`, within `encode`, waits for a call to the model.",
                     "s",
                     ("stage:stage_seconds:p95_5m", "{{stage}}"),
                 ),

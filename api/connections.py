@@ -1,0 +1,75 @@
+"""The connections that requests come over: heads are bounded, and refusals for want of room given at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httptools
+import uvicorn.protocols.http.auto
+
+from api import heads
+from api.heads import BoundedHeads
+from api.no_room import NoRoom
+
+_LAST_LOOK = 0.05  # seconds
+
+
+class _Answered:
+    """Stands where uvicorn keeps the request that a connection is busy with: it has its answer already."""
+
+    response_complete = True
+    disconnected = False
+    message_event = asyncio.Event()
+
+
+_ANSWERED: Any = _Answered()
+
+
+class Connection(BoundedHeads):
+    """Refuses requests while there is no room; reads on over the body of a refused one, and keeps the connection."""
+
+    no_room: NoRoom
+
+    def on_headers_complete(self) -> None:
+        answer = self._refusal()
+        if answer is None:
+            super().on_headers_complete()
+            return
+        self._end_head()
+        self._deadline = self.loop.call_later(heads.MOST_SECONDS, self.transport.close)  # for the body to end
+        self.cycle = _ANSWERED
+        self.transport.write(answer)
+
+    def on_message_complete(self) -> None:
+        if self.cycle is _ANSWERED:
+            self._end_head()
+            self.on_response_complete()
+        else:
+            super().on_message_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        # After a round of the loop that took long, a request may have come and not been read: it is, before this ends.
+        self.timeout_keep_alive_task = self.loop.call_later(_LAST_LOOK, super().timeout_keep_alive_handler)
+
+    def _refusal(self) -> bytes | None:
+        if not self.no_room.now:
+            return None
+        parser = self.parser
+        busy = self.cycle is not None and not self.cycle.response_complete
+        plain = parser.get_http_version() == "1.1" and parser.should_keep_alive() and not parser.should_upgrade()
+        if busy or self.flow.write_paused or self.expect_100_continue or not plain:
+            return None
+        path = httptools.parse_url(self.url).path
+        if not path.isascii() or b"%" in path:
+            return None
+        method = parser.get_method().decode("ascii")
+        always = self.server_state.default_headers
+        return self.no_room.answer(method, path.decode("ascii"), self.headers, self.client, always)
+
+
+def guard_connections(no_room: NoRoom) -> None:
+    """Let uvicorn, which BentoML starts with its choice of protocol, choose this one."""
+    Connection.no_room = no_room
+    module: Any = uvicorn.protocols.http.auto
+    module.AutoHTTPProtocol = Connection

@@ -1,0 +1,31 @@
+"""What is told of every request that has ended: a line in the access log, and the metrics."""
+
+from __future__ import annotations
+
+from api.doors import Door
+from api.metering import Metrics
+from telemetry.logs import access_logger
+
+
+def tell(
+    metrics: Metrics,
+    door: Door,
+    method: str,
+    status: int,
+    *,
+    seconds: float,
+    sent: int,
+    client: str,
+    caller: str | None,
+) -> None:
+    """`sent` are the bytes of the body; `client` is an address, `caller` the name of a key."""
+    metrics.request(door.handler, method, status, seconds)
+    access_logger.bind(
+        client=client,
+        caller=caller or "-",
+        method=method,
+        path=door.handler,
+        status=status,
+        duration_ms=round(seconds * 1000, 1),
+        bytes=sent,
+    ).info("{} {} {}", method, door.handler, status)

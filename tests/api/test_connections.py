@@ -1,0 +1,125 @@
+"""While there is no room, connections refuse by themselves what the gate would refuse, and in its words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+from prometheus_client import CollectorRegistry
+from starlette.types import Receive, Scope, Send
+
+from api.admission import Admission
+from api.connections import Connection
+from api.gate import Gate
+from api.metering import Metrics
+from api.no_room import NoRoom
+from api.settings import ServiceSettings
+from api.turns import Turns
+from local.ports import HOST, free_port
+
+KEY = {"X-API-Key": "a key"}
+KEYS = "shop:search:70c08c1f8b6a8b30bd6b2b5f0e1fb3e0ee8e6a3b0d9d0a9c1e8c7a9b3b6f0a55"
+
+
+async def app(_: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the length of the body."""
+    body = b""
+    while (message := await receive()).get("more_body"):
+        body += message["body"]
+    body += message["body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(len(body)).encode()})
+
+
+class Served:
+    """The gate around `app`, served over our connections."""
+
+    def __init__(self, **settings: Any) -> None:
+        chosen = ServiceSettings(_env_file=None, max_concurrency=1, **settings)
+        self.metrics = Metrics(CollectorRegistry())
+        self.admission = Admission(chosen, self.metrics)
+        self.gate = Gate(
+            app, public=app, settings=chosen, admission=self.admission, turns=Turns(), metrics=self.metrics
+        )
+        self.tasks = 0
+
+        class Guarded(Connection):
+            no_room = NoRoom(self.admission, self.metrics)
+
+        self.connection = Guarded
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.tasks += 1
+        await self.gate(scope, receive, send)
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+        port = free_port()
+        config = uvicorn.Config(self, host=HOST, port=port, http=self.connection, lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        limits = httpx.Limits(max_connections=1)
+        async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False, limits=limits) as client:
+            yield client
+        server.should_exit = True
+        await serving
+
+
+def test_a_connection_says_what_the_gate_says_and_is_good_for_the_next_request() -> None:
+    async def run() -> None:
+        served = Served()
+        async with served.client() as client:
+            assert (await client.post("/search-image", content=b"x" * 3_000_000)).text == "3000000"
+            with served.admission.room.slot():
+                tasks = served.tasks
+                quick = await client.post("/search-image", content=b"x" * 3_000_000, headers={"X-Request-ID": "a"})
+                assert served.tasks == tasks
+                # What is unusual goes the usual way.
+                usual = await client.request("PUT", "/search-image", headers={"X-Request-ID": "a"})
+                assert served.tasks == tasks + 1
+                assert quick.status_code == usual.status_code == 429
+                assert (quick.content, quick.headers) == (usual.content, usual.headers)
+                assert (await client.get("/livez")).status_code == 200
+                for path in ("/encode_text?x=1", "/items/a"):
+                    assert (await client.get(path)).json()["error"]["code"] == "overloaded"
+                assert served.tasks == tasks + 2
+            assert (await client.post("/search-image", content=b"xyz")).text == "3"
+        text = served.metrics.exposition().decode()
+        assert 'shed_requests_total{reason="overloaded"} 4.0' in text
+        assert 'http_request_duration_seconds_count{handler="/items/{id}",method="GET",status="429"} 1.0' in text
+
+    asyncio.run(run())
+
+
+def test_who_may_not_enter_is_told_so_first() -> None:
+    async def run() -> None:
+        served = Served(api_keys=KEYS, rate_limit_per_minute=1)
+        async with served.client() as client:
+            with served.admission.room.slot():
+                for expected in (401, 429):
+                    answer = await client.post("/search-image", headers=KEY)
+                    assert answer.status_code == expected
+                assert answer.json()["error"]["code"] == "rate_limited"
+                assert int(answer.headers["Retry-After"]) > 1
+        assert served.tasks == 0
+
+    asyncio.run(run())
+
+
+def test_the_last_request_of_a_connection_and_one_that_asks_first_go_the_usual_way() -> None:
+    async def run() -> None:
+        served = Served()
+        async with served.client() as client:
+            with served.admission.room.slot():
+                for headers in ({"Connection": "close"}, {"Expect": "100-continue"}):
+                    answer = await client.post("/search-image", content=b"x", headers=headers)
+                    assert answer.status_code == 429
+        assert served.tasks == 2
+
+    asyncio.run(run())
