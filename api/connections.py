@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import Any
 
 import httptools
@@ -11,8 +12,6 @@ import uvicorn.protocols.http.auto
 from api import heads
 from api.heads import BoundedHeads
 from api.no_room import NoRoom
-
-_LAST_LOOK = 0.05  # seconds
 
 
 class _Answered:
@@ -49,8 +48,15 @@ class Connection(BoundedHeads):
             super().on_message_complete()
 
     def timeout_keep_alive_handler(self) -> None:
-        # After a round of the loop that took long, a request may have come and not been read: it is, before this ends.
-        self.timeout_keep_alive_task = self.loop.call_later(_LAST_LOOK, super().timeout_keep_alive_handler)
+        # A request that came in a long round of the loop may lie unread: to close now would reset its connection.
+        unread = select.poll()
+        unread.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        if unread.poll(0):
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, super().timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
 
     def _refusal(self) -> bytes | None:
         if not self.no_room.now:
