@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import select
 from typing import Any
 
 import httptools
@@ -46,17 +45,6 @@ class Connection(BoundedHeads):
             self.on_response_complete()
         else:
             super().on_message_complete()
-
-    def timeout_keep_alive_handler(self) -> None:
-        # A request that came in a long round of the loop may lie unread: to close now would reset its connection.
-        unread = select.poll()
-        unread.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        if unread.poll(0):
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, super().timeout_keep_alive_handler
-            )
-        else:
-            super().timeout_keep_alive_handler()
 
     def _refusal(self) -> bytes | None:
         if not self.no_room.now:

@@ -1,7 +1,7 @@
 """Refusals while there is no room: given by the connection itself, before the request becomes a task.
 
 In a flood of requests most are refused, and what refusing them costs is missing for the accepted ones, and for health
-and metrics. The usual way takes about 200 us for each, this one a quarter of it.
+and metrics: the usual way makes a task, and goes through BentoML's layers to the gate, to say the same.
 """
 
 from __future__ import annotations
