@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from api.doors import Door, Doors
 from api.errors import Unauthorized
 from api.keys import KeyRing, presented_key
@@ -19,7 +21,7 @@ class Admission:
         """Of all requests that count towards the limits."""
 
         self._metrics = metrics
-        self._keys = KeyRing(settings.api_keys)
+        self._entries = settings.api_keys
         self._rate = RateLimit(settings.rate_limit_per_minute)
         self._trusted = settings.trusted_proxies
         self._drain_file = settings.drain_file
@@ -28,6 +30,11 @@ class Admission:
     def draining(self) -> bool:
         """Whether this instance is about to stop; who is answered then shall not come again."""
         return self._drain_file is not None and self._drain_file.exists()
+
+    @cached_property
+    def _keys(self) -> KeyRing:
+        """Made at the first request: wrong entries have ended the start by then (`api.startup.check_settings`)."""
+        return KeyRing(self._entries)
 
     def client(self, peer: tuple[str, int] | None, headers: dict[bytes, bytes]) -> str:
         """The address that a request came from."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import httptools
 import uvicorn.protocols.http.auto
+from loguru import logger
 
 from api import heads
 from api.heads import BoundedHeads
@@ -17,7 +18,6 @@ class _Answered:
     """Stands where uvicorn keeps the request that a connection is busy with: it has its answer already."""
 
     response_complete = True
-    disconnected = False
     message_event = asyncio.Event()
 
 
@@ -28,12 +28,19 @@ class Connection(BoundedHeads):
     """Refuses requests while there is no room; reads on over the body of a refused one, and keeps the connection."""
 
     no_room: NoRoom
+    _refused = False
+
+    def data_received(self, data: bytes) -> None:
+        self._refused = False
+        super().data_received(data)
 
     def on_headers_complete(self) -> None:
         answer = self._refusal()
         if answer is None:
+            self._unset_keepalive_if_required()  # a refusal in the same read may have set it
             super().on_headers_complete()
             return
+        self._refused = True
         self._end_head()
         self._deadline = self.loop.call_later(heads.MOST_SECONDS, self.transport.close)  # for the body to end
         self.cycle = _ANSWERED
@@ -43,11 +50,13 @@ class Connection(BoundedHeads):
         if self.cycle is _ANSWERED:
             self._end_head()
             self.on_response_complete()
+            self.cycle = None  # type: ignore[assignment]  # as uvicorn begins
         else:
             super().on_message_complete()
 
     def _refusal(self) -> bytes | None:
-        if not self.no_room.now:
+        """The answer, where this request is refused here and now; of those that came in one read, the first at most."""
+        if self._refused or not self.no_room.now:
             return None
         parser = self.parser
         busy = self.cycle is not None and not self.cycle.response_complete
@@ -59,7 +68,11 @@ class Connection(BoundedHeads):
             return None
         method = parser.get_method().decode("ascii")
         always = self.server_state.default_headers
-        return self.no_room.answer(method, path.decode("ascii"), self.headers, self.client, always)
+        try:
+            return self.no_room.answer(method, path.decode("ascii"), self.headers, self.client, always)
+        except Exception:  # the parser would make a 400 of it
+            logger.exception("unexpected error in a refusal")
+            return None
 
 
 def guard_connections(no_room: NoRoom) -> None:

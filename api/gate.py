@@ -113,7 +113,6 @@ class Gate:
             raise RequestTimeout(self._timeout) from error
         if body is None:
             return
-        await self._turns.take()
         gone = asyncio.ensure_future(receive())
         replayed = False
 
@@ -124,7 +123,7 @@ class Gate:
             replayed = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        work = asyncio.ensure_future(self._public(scope, replay, answer))
+        work = asyncio.ensure_future(self._in_turn(scope, replay, answer))
         try:
             left = deadline - asyncio.get_running_loop().time()
             await asyncio.wait({work, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -136,6 +135,10 @@ class Gate:
             # Also when this very request is cancelled: nobody is left to read the answer.
             for future in (work, gone):
                 future.cancel()
+
+    async def _in_turn(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        await self._turns.take()
+        await self._public(scope, receive, answer)
 
     async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
         """The whole body, or None when the client left; BodyTooLarge as soon as that is certain."""

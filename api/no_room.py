@@ -21,7 +21,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class NoRoom:
-    """Knows whether there is room, and what to answer where there is none; the gate says the same, to the byte."""
+    """Knows whether there is room, and what to answer where there is none: what the gate would."""
 
     def __init__(self, admission: Admission, metrics: Metrics) -> None:
         self._admission = admission
@@ -48,14 +48,24 @@ class NoRoom:
         client = admission.client(peer, by_name)
         name = request_id(by_name)
         id_token, trace_token = request_id_var.set(name), trace_id_var.set(trace_id(by_name))
-        caller = None
-        error: ApiError = Overloaded(admission.room.limit)
         try:
-            caller = admission.admit(door, method, by_name, client)
-        except ApiError as refused:
-            error = refused
-        self._metrics.refused(error.code)
-        answer = error.answer()
+            caller, error = None, None
+            try:
+                caller = admission.admit(door, method, by_name, client)
+            except ApiError as refused:
+                error = refused
+            error = error or Overloaded(admission.room.limit)
+            self._metrics.refused(error.code)
+            answer = error.answer()
+            body = bytes(answer.body)
+            seconds = perf_counter() - started
+            tell(
+                self._metrics, door, method, error.status,
+                seconds=seconds, sent=len(body), client=client, caller=caller,
+            )  # fmt: skip
+        finally:
+            request_id_var.reset(id_token)
+            trace_id_var.reset(trace_token)
         head = [
             *always,
             *answer.raw_headers,
@@ -63,14 +73,6 @@ class NoRoom:
             *SECURITY_HEADERS,
             (b"content-security-policy", POLICY),
         ]
-        body = bytes(answer.body)
-        seconds = perf_counter() - started
-        tell(
-            self._metrics, door, method, error.status,
-            seconds=seconds, sent=len(body), client=client, caller=caller,
-        )  # fmt: skip
-        request_id_var.reset(id_token)
-        trace_id_var.reset(trace_token)
         lines = [b"HTTP/1.1 %d %s" % (error.status, HTTPStatus(error.status).phrase.encode())]
         lines += [b"%s: %s" % header for header in head]
         return b"\r\n".join([*lines, b"", body])

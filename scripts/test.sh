@@ -7,9 +7,10 @@ cd "$(dirname "$0")/.."
 pytest=(.venv/bin/python -m pytest)
 [ $# -eq 0 ] || exec "${pytest[@]}" "$@"
 
-alone=(tests/fuzz tests/local tests/monitoring tests/reliability tests/service tests/ui)
+alone=(tests/benchmarks tests/fuzz tests/image tests/local tests/monitoring tests/reliability tests/service tests/ui)
 longest=(tests/etl tests/docs tests/catalog)
-rest=()
+shopt -s nullglob
+rest=(tests/test_*.py)
 for folder in tests/*/; do
     folder=${folder%/}
     [[ " ${alone[*]} ${longest[*]} tests/__pycache__ " = *" $folder "* ]] || rest+=("$folder")
@@ -18,7 +19,7 @@ done
 first=$(mktemp)
 trap 'rm -f "$first"' EXIT
 echo "1 of 2: tests that run beside others"
-"${pytest[@]}" -n 2 --dist loadscope --no-loadscope-reorder "${longest[@]}" "${rest[@]}" | tee "$first"
+"${pytest[@]}" -n 2 --dist loadscope --no-loadscope-reorder "${longest[@]}" "${rest[@]}" | tee -i "$first"
 failed=${PIPESTATUS[0]}
 echo "2 of 2: tests that run alone"
 "${pytest[@]}" "${alone[@]}" || failed=$?

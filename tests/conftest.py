@@ -25,7 +25,7 @@ class TogetherByServers(LoadScopeScheduling):  # type: ignore[misc]  # it comes 
         return "system" if folder in _READERS_OF_SYSTEM else folder
 
 
-_READERS_OF_SYSTEM = ("api", "benchmarks", "compose", "docs", "evaluation")
+_READERS_OF_SYSTEM = ("api", "compose", "docs", "evaluation")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherByServers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -98,6 +99,14 @@ class FullMilvus:
 
 
 def _install() -> None:
+    cache = _ROOT / ".cache"
+    cache.mkdir(exist_ok=True)
+    with (cache / "milvus-install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two processes of the suite may come at once
+        _install_alone()
+
+
+def _install_alone() -> None:
     python = _VENV / "bin" / "python"
     if not (_VENV / "bin" / "milvus-server").exists():
         subprocess.run([sys.executable, "-m", "venv", str(_VENV)], check=True, timeout=300)

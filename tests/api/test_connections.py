@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 
+from api import heads
 from api.admission import Admission
 from api.connections import Connection
 from api.gate import Gate
@@ -85,6 +87,8 @@ def test_a_connection_says_what_the_gate_says_and_is_good_for_the_next_request()
                 usual = await client.request("PUT", "/search-image", headers={"X-Request-ID": "a"})
                 assert served.tasks == tasks + 1
                 assert quick.status_code == usual.status_code == 429
+                for answer in (quick, usual):
+                    del answer.headers["date"]
                 assert (quick.content, quick.headers) == (usual.content, usual.headers)
                 assert (await client.get("/livez")).status_code == 200
                 for path in ("/encode_text?x=1", "/items/a"):
@@ -109,6 +113,44 @@ def test_who_may_not_enter_is_told_so_first() -> None:
                 assert answer.json()["error"]["code"] == "rate_limited"
                 assert int(answer.headers["Retry-After"]) > 1
         assert served.tasks == 0
+
+    asyncio.run(run())
+
+
+def test_requests_in_a_row_and_bodies_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "MOST_SECONDS", 1.0)
+
+    async def run() -> None:
+        served = Served()
+        async with served.client() as client:
+            url = client.base_url
+            ask = b"POST /search-image HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+            with served.admission.room.slot():
+                # Three at once: the first is refused at once, the others in their turn, none twice.
+                reader, writer = await asyncio.open_connection(url.host, url.port)
+                writer.write((ask + b"body") * 3)
+                for _ in range(3):
+                    assert (await reader.readuntil(b"}}")).startswith(b"HTTP/1.1 429")
+                assert served.tasks == 2
+                # A body in pieces, and time after it: the connection is still there for the next.
+                writer.write(ask + b"bo")
+                assert (await reader.readuntil(b"}}")).startswith(b"HTTP/1.1 429")
+                await asyncio.sleep(0.6)
+                writer.write(b"dy")
+                await asyncio.sleep(0.6)
+            writer.write(ask + b"body")
+            assert (await reader.readuntil(b"\r\n\r\n4")).startswith(b"HTTP/1.1 200")
+            with served.admission.room.slot():
+                # A refused body that does not come costs the connection.
+                writer.write(ask + b"bo")
+                assert (await asyncio.wait_for(reader.read(), 10)).endswith(b"}}")
+                # HTTP/1.0 has one request a connection, and goes the usual way.
+                reader, writer = await asyncio.open_connection(url.host, url.port)
+                writer.write(ask.replace(b"1.1", b"1.0") + b"body")
+                assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 429")
+            assert served.tasks == 4
+        text = served.metrics.exposition().decode()
+        assert 'shed_requests_total{reason="overloaded"} 6.0' in text
 
     asyncio.run(run())
 

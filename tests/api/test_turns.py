@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from api.turns import Turns
 
 
-def test_one_goes_on_in_each_round_of_the_loop_and_who_left_holds_up_nobody() -> None:
+def test_one_goes_on_in_each_short_round_of_the_loop_and_who_left_holds_up_nobody() -> None:
     async def run() -> list[tuple[int, int]]:
         turns, round, ended = Turns(), 0, list[tuple[int, int]]()
 
@@ -32,3 +33,23 @@ def test_one_goes_on_in_each_round_of_the_loop_and_who_left_holds_up_nobody() ->
     assert [number for number, _ in ended] == [0, 2, 3, 4, 5, 6]
     rounds = [round for _, round in ended]
     assert len(set(rounds)) == len(rounds)
+
+
+def test_long_rounds_have_more_turns() -> None:
+    async def run() -> list[int]:
+        turns, round, ended = Turns(), 0, list[int]()
+
+        async def one() -> None:
+            await turns.take()
+            ended.append(round)
+
+        tasks = [asyncio.create_task(one()) for _ in range(200)]
+        while not all(task.done() for task in tasks):
+            round += 1
+            time.sleep(0.05)  # whatever else the loop does
+            await asyncio.sleep(0)
+        return ended
+
+    ended = asyncio.run(run())
+    assert max(ended) < 40
+    assert max(ended.count(round) for round in ended) < 200

@@ -30,7 +30,7 @@ def site(tmp_path: Path) -> Iterator[WebServer]:
 @pytest.fixture
 def web() -> Iterator[WebSession]:
     """A session that may connect to 127.0.0.1 and nowhere else."""
-    session = WebSession(allowed=lambda address: address == "127.0.0.1", timeout=1, connections=2)
+    session = WebSession(allowed=lambda address: address == "127.0.0.1", timeout=2, connections=2)
     yield session
     session.close()
 

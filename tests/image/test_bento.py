@@ -6,8 +6,11 @@ import ast
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from local.ports import HOST, free_port
@@ -61,8 +64,19 @@ def test_it_holds_every_module_that_the_service_imports(home: Path) -> None:
     assert not missing, f"bentofile.yaml leaves out {missing}"
 
 
+def asked_while_draining(url: str) -> tuple[httpx.Response, httpx.Response]:
+    """The first answer of `/readyz` that is not 200, and what a client that never asks it is answered then."""
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        while (ready := client.get("/readyz")).status_code == 200:
+            time.sleep(0.02)
+        return ready, client.post("/encode_text", json=["a red dress"])
+
+
 def test_it_serves_and_drains_before_it_stops(home: Path, stores: Stores, tmp_path: Path) -> None:
-    """As in a container: clients that go by `/readyz`, as the proxy in front does, are refused nothing."""
+    """As in a container: clients that go by `/readyz`, as the proxy in front does, are refused nothing.
+
+    Whoever has not noticed yet is still answered, and told not to come again over the same connection.
+    """
     (source,) = home.glob("bentos/fashion_search/*/src")
     port = free_port()
     env = {
@@ -81,9 +95,14 @@ def test_it_serves_and_drains_before_it_stops(home: Path, stores: Stores, tmp_pa
     child = Child("the bento", ["sh", "api/start.sh"], env=env, log=log, cwd=source)
     try:
         child.wait_ready(lambda: http_ok(f"http://{HOST}:{port}/readyz"), timeout=START_TIMEOUT)
-        seen = stop_under_load(child, port, heed_readiness=True)
+        with ThreadPoolExecutor(1) as beside:
+            late = beside.submit(asked_while_draining, f"http://{HOST}:{port}")
+            seen = stop_under_load(child, port, heed_readiness=True)
+        ready, encoded = late.result()
     finally:
         child.stop()
+    assert (ready.status_code, ready.json()["draining"]) == (503, True)
+    assert (encoded.status_code, encoded.headers["connection"]) == (200, "close")
     assert set(seen.before + seen.after) == {"200"}, seen
-    assert accepted(log) == {200: seen.before["200"] + seen.after["200"]}
+    assert accepted(log) == {200: seen.before["200"] + seen.after["200"] + 1}
     assert 3 <= seen.seconds < ENDED_WITHIN

@@ -15,7 +15,7 @@ from tests.reliability.conftest import PATIENT_LIMIT
 from tests.reliability.shots import photos
 from tests.stack import System, pause, resume
 
-SLACK = 20.0  # seconds that a busy machine may add; without the limit it would be fifty
+SLACK = 20.0  # seconds that a busy machine may add; without the limit it would be a minute
 
 
 @pytest.fixture(scope="module")
