@@ -95,6 +95,9 @@ def test_what_fails_what_goes_on_and_how_it_comes_back(
                     started = time.monotonic()
                     answer = call(api)
                     assert time.monotonic() - started < ANSWERED_WITHIN, name
+                    # Facets are remembered, and answered until it is known.
+                    if answer.status_code == 200 and name == "facets" and not known:
+                        continue
                     assert answer.status_code == (503 if name in absence.fail else 200), name
                     if answer.status_code == 503 and name != "ready":
                         assert answer.json()["error"]["code"] == "unavailable"

@@ -51,9 +51,10 @@ class Parts:
         }
 
     def load(self) -> None:
-        """A whole load of the sample, with its metrics served."""
-        environment = {**os.environ, **self._system.env, "ETL_METRICS_PORT": str(self.etl_port)}
-        command = [sys.executable, "-m", "etl", "run", str(SAMPLE), "--full"]
+        """A whole load of the sample, with its metrics served; into a place of its own, so that all is encoded."""
+        place = {"MILVUS_COLLECTION": "proof", "MINIO_BUCKET_NAME": "proof", "ETL_STATE_DIR": str(self._folder / "etl")}
+        environment = {**os.environ, **self._system.env, **place, "ETL_METRICS_PORT": str(self.etl_port)}
+        command = [sys.executable, "-m", "etl", "run", str(SAMPLE)]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=600)
 
     def search_milvus(self) -> None:
