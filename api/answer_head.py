@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
-SECURITY_HEADERS = (
+_SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -29,6 +29,12 @@ def request_id(headers: dict[bytes, bytes]) -> str:
     """The id that the client gave its request, or one of our own."""
     given = headers.get(b"x-request-id", b"").decode("latin-1")
     return given if _PLAUSIBLE_ID.fullmatch(given) else uuid4().hex
+
+
+def carried(request_id: str, policy: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers of an answer, besides those of its content."""
+    id_header = (b"x-request-id", request_id.encode("latin-1"))
+    return (id_header, *_SECURITY_HEADERS, (b"content-security-policy", policy))
 
 
 def trace_id(headers: dict[bytes, bytes]) -> str | None:

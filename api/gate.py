@@ -12,10 +12,10 @@ from loguru import logger
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.accounting import account_for
 from api.admission import Admission
-from api.answer_head import PAGE_POLICY, POLICY, SECURITY_HEADERS, request_id, trace_id
+from api.answer_head import PAGE_POLICY, POLICY, carried, request_id, trace_id
 from api.doors import Door
-from api.ended import tell
 from api.errors import ApiError, BodyTooLarge, InternalError, MethodNotAllowed, NotFound, RequestTimeout
 from api.metering import Metrics
 from api.settings import ServiceSettings
@@ -76,7 +76,7 @@ class Gate:
                 # Nobody reads it, but BentoML's own time limit around this gate keeps the request until it is answered.
                 await Response(status_code=_CLIENT_GONE)(scope, receive, send)
             self._metrics.in_flight.dec()
-            tell(
+            account_for(
                 self._metrics, door, scope["method"], status,
                 seconds=seconds, sent=answer.sent, client=client, caller=caller,
             )  # fmt: skip
@@ -173,9 +173,8 @@ class _Answer:
     def __init__(self, send: Send, request_id: str, policy: bytes, *, last: bool) -> None:
         """`last`: the client shall not send another request on this connection, which is about to be closed."""
         self._send = send
-        self._policy = policy
         self.request_id = request_id
-        self._more = ((b"connection", b"close"), *SECURITY_HEADERS) if last else SECURITY_HEADERS
+        self._more = carried(request_id, policy) + (((b"connection", b"close"),) if last else ())
         self.status: int | None = None
         self.sent = 0
         self.hold_errors = False
@@ -185,12 +184,7 @@ class _Answer:
             if self.hold_errors and message["status"] >= 400:
                 return
             self.status = message["status"]
-            message["headers"] = [
-                *message.get("headers", ()),
-                (b"x-request-id", self.request_id.encode("latin-1")),
-                *self._more,
-                (b"content-security-policy", self._policy),
-            ]
+            message["headers"] = [*message.get("headers", ()), *self._more]
         elif message["type"] == "http.response.body":
             if self.status is None:
                 return  # the body of an error that was held back

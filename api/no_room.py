@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from time import perf_counter
 
+from api.accounting import account_for
 from api.admission import Admission
-from api.answer_head import POLICY, SECURITY_HEADERS, request_id, trace_id
-from api.ended import tell
+from api.answer_head import POLICY, carried, request_id, trace_id
 from api.errors import ApiError, Overloaded
 from api.metering import Metrics
 from telemetry.logs import request_id_var, trace_id_var
@@ -49,30 +49,23 @@ class NoRoom:
         name = request_id(by_name)
         id_token, trace_token = request_id_var.set(name), trace_id_var.set(trace_id(by_name))
         try:
-            caller, error = None, None
+            caller: str | None = None
+            error: ApiError = Overloaded(admission.room.limit)
             try:
                 caller = admission.admit(door, method, by_name, client)
             except ApiError as refused:
                 error = refused
-            error = error or Overloaded(admission.room.limit)
             self._metrics.refused(error.code)
             answer = error.answer()
             body = bytes(answer.body)
             seconds = perf_counter() - started
-            tell(
+            account_for(
                 self._metrics, door, method, error.status,
                 seconds=seconds, sent=len(body), client=client, caller=caller,
             )  # fmt: skip
         finally:
             request_id_var.reset(id_token)
             trace_id_var.reset(trace_token)
-        head = [
-            *always,
-            *answer.raw_headers,
-            (b"x-request-id", name.encode("latin-1")),
-            *SECURITY_HEADERS,
-            (b"content-security-policy", POLICY),
-        ]
         lines = [b"HTTP/1.1 %d %s" % (error.status, HTTPStatus(error.status).phrase.encode())]
-        lines += [b"%s: %s" % header for header in head]
+        lines += [b"%s: %s" % header for header in (*always, *answer.raw_headers, *carried(name, POLICY))]
         return b"\r\n".join([*lines, b"", body])

@@ -94,6 +94,6 @@ class ClipRunner:
 
 
 ClipRunner.add_asgi_middleware(AbandonedCalls)  # type: ignore[attr-defined]  # a bentoml.Service by now
-for _method in ClipRunner.apis.values():  # type: ignore[attr-defined]
+for _method in ClipRunner.apis.values():  # type: ignore[attr-defined]  # as above
     # Looked for in a JSON schema that is made anew for each answer, unless it is said: 0.1 to 0.3 ms.
     _method.output_spec.media_type = _method.output_spec.mime_type()

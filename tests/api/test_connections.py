@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 
@@ -21,7 +20,8 @@ from api.metering import Metrics
 from api.no_room import NoRoom
 from api.settings import ServiceSettings
 from api.turns import Turns
-from local.ports import HOST, free_port
+from local.ports import HOST
+from tests.api import serving
 
 KEY = {"X-API-Key": "a key"}
 KEYS = "shop:search:70c08c1f8b6a8b30bd6b2b5f0e1fb3e0ee8e6a3b0d9d0a9c1e8c7a9b3b6f0a55"
@@ -61,17 +61,12 @@ class Served:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
-        port = free_port()
-        config = uvicorn.Config(self, host=HOST, port=port, http=self.connection, lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
         limits = httpx.Limits(max_connections=1)
-        async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False, limits=limits) as client:
+        async with (
+            serving.served(self, self.connection) as port,
+            httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False, limits=limits) as client,
+        ):
             yield client
-        server.should_exit = True
-        await serving
 
 
 def test_a_connection_says_what_the_gate_says_and_is_good_for_the_next_request() -> None:

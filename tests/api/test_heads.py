@@ -6,12 +6,12 @@ import asyncio
 
 import httpx
 import pytest
-import uvicorn
 import uvloop
 from starlette.types import Receive, Scope, Send
 
 from api import heads
-from local.ports import HOST, free_port
+from local.ports import HOST
+from tests.api.serving import served
 
 
 async def app(scope: Scope, _: Receive, send: Send) -> None:
@@ -42,12 +42,10 @@ def test_heads_are_bounded_in_size_and_time(loop: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(heads, "MOST_SECONDS", 1.0)
 
     async def run() -> None:
-        port = free_port()
-        config = uvicorn.Config(app, host=HOST, port=port, http=heads.BoundedHeads, lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
+        async with served(app, heads.BoundedHeads) as port:
+            await attack(port)
+
+    async def attack(port: int) -> None:
         start = b"GET / HTTP/1.1\r\nHost: x\r\n"
         # One header without end, many headers, and an address without end.
         for endless in (b"X-A: " + b"a" * 10_000_000, b"X-A: a\r\n" * 1_000_000):
@@ -63,7 +61,5 @@ def test_heads_are_bounded_in_size_and_time(loop: str, monkeypatch: pytest.Monke
             for _ in range(4):
                 assert (await client.post("/", content=b"x" * 1_000_000)).text == "ok"
                 await asyncio.sleep(0.4)
-        server.should_exit = True
-        await serving
 
     (asyncio if loop == "asyncio" else uvloop).run(run())

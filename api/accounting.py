@@ -1,4 +1,4 @@
-"""What is told of every request that has ended: a line in the access log, and the metrics."""
+"""What is written down of every request once it has ended: a line in the access log, and the metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from api.metering import Metrics
 from telemetry.logs import access_logger
 
 
-def tell(
+def account_for(
     metrics: Metrics,
     door: Door,
     method: str,
