@@ -29,11 +29,11 @@ class RunnerSettings(BaseSettings):
     model_dtype: Literal["auto", "float32", "bfloat16", "float16", "mixed"] = "auto"
     """auto: the fastest type of this hardware whose vectors agree with float32 (cosine >= 0.999).
 
-    mixed: weights in float32, matrix products in bfloat16.
+    mixed: sums and norms in float32, matrix products in bfloat16.
     """
 
     model_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    """Threads of one forward pass on a CPU."""
+    """Threads of one forward pass on a CPU; a small one takes a single thread."""
 
     max_text_batch: int = Field(128, ge=1)
     """Most texts in one forward pass."""

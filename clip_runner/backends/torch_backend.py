@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from clip_runner.backends.graphs import PhotoGraphs
 from clip_runner.backends.interface import OutOfMemory, Tokens
+from clip_runner.backends.threads import Threads
 from clip_runner.hardware import choose_device
 from clip_runner.loading import LoadedModel, load_model
 from clip_runner.settings import RunnerSettings
@@ -21,8 +22,11 @@ class TorchBackend:
 
     def __init__(self, settings: RunnerSettings, loaded: LoadedModel) -> None:
         self._device = choose_device(settings.model_device)
-        if self._device.type == "cpu":
-            torch.set_num_threads(settings.model_threads)
+        config = loaded.model.config
+        self._text_threads = Threads(settings.model_threads, config.get_text_config())
+        vision = getattr(config, "vision_config", None)
+        self._photo_threads = Threads(settings.model_threads, vision)
+        self._patch = int(getattr(vision, "patch_size", 0)) or 1
         self._model_id = settings.model_id
         self._rounded = False
         self._mixed = False
@@ -35,16 +39,21 @@ class TorchBackend:
         self._graphs: PhotoGraphs | None = None
 
     def use(self, dtype: str) -> None:
-        """Compute in float32, bfloat16, float16, or `mixed`: weights in float32, matrix products in bfloat16."""
+        """Compute in float32, bfloat16, float16, or `mixed`: sums and norms in float32, products in bfloat16."""
         self._graphs = None
         if dtype in ("float32", "mixed") and self._rounded:
             # Rounded weights cannot be widened again: read them anew rather than hold two copies.
             self._model = load_model(self._model_id).model.to(self._device)
             self._rounded = False
+        self._mixed = dtype == "mixed"
         if dtype in ("bfloat16", "float16"):
             self._model.to(getattr(torch, dtype))
-            self._rounded = True
-        self._mixed = dtype == "mixed"
+        elif self._mixed:
+            # As autocast would round them, the same to the bit, but once instead of at each pass.
+            for layer in self._model.modules():
+                if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d)):
+                    layer.to(torch.bfloat16)
+        self._rounded = self._rounded or dtype != "float32"
         self.dtype = dtype
 
     def capture(self, largest: int) -> None:
@@ -53,11 +62,13 @@ class TorchBackend:
             self._graphs = PhotoGraphs(self._vision, self._device, largest)
 
     def texts(self, tokens: Tokens) -> NDArray[np.float32]:
+        self._share(self._text_threads, tokens["input_ids"].size)
         with _memory(), torch.inference_mode(), self._precision():
             given = {name: self._moved(values) for name, values in tokens.items()}
             return _features(self._model.get_text_features(**given))
 
     def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self._share(self._photo_threads, pixels[..., 0].size // self._patch**2)
         with _memory(), torch.inference_mode(), self._precision():
             batch = torch.from_numpy(np.ascontiguousarray(pixels))
             if self._graphs is not None:
@@ -67,8 +78,13 @@ class TorchBackend:
     def _vision(self, pixels: torch.Tensor) -> Any:
         """Features of uint8 pixels that are on the device."""
         values = pixels.permute(0, 3, 1, 2).float() * self._rescale
-        values = ((values - self._mean) / self._std).to(self._model.dtype)
+        values = ((values - self._mean) / self._std).to(torch.float32 if self._mixed else self._model.dtype)
         return self._model.get_image_features(pixel_values=values)
+
+    def _share(self, threads: Threads, rows: int) -> None:
+        """Set the threads of the pass that follows, in the thread that computes it: each has a number of its own."""
+        if self._device.type == "cpu":
+            torch.set_num_threads(threads.for_rows(rows))
 
     def _moved(self, values: NDArray[Any] | torch.Tensor) -> torch.Tensor:
         tensor = torch.from_numpy(values) if isinstance(values, np.ndarray) else values

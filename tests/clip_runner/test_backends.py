@@ -65,15 +65,40 @@ def test_a_backend_refuses_what_it_cannot_do() -> None:
         RunnerSettings(_env_file=None, model_backend="openvino", model_device="cuda")
 
 
-def test_weights_that_were_rounded_are_read_anew(small: Path) -> None:
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed"])
+def test_weights_that_were_rounded_are_read_anew(small: Path, dtype: str) -> None:
     loaded = load_model(str(small))
     backend = TorchBackend(settings(small), loaded)
     pixels = probe_pixels(loaded.pixel_spec, 2)
     exact = backend.photos(pixels)
-    backend.use("bfloat16")
+    backend.use(dtype)
     assert not np.array_equal(backend.photos(pixels), exact)
     backend.use("float32")
     assert np.array_equal(backend.photos(pixels), exact)
+
+
+def test_rounding_once_is_what_autocast_does_at_each_pass(small: Path) -> None:
+    loaded = load_model(str(small))
+    backend = TorchBackend(settings(small), loaded)
+    backend.use("mixed")
+    tokens = {"input_ids": np.arange(8, dtype=np.int64).reshape(1, 8)}
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+        of_torch = load_model(str(small)).model.get_text_features(input_ids=torch.from_numpy(tokens["input_ids"]))
+    assert np.array_equal(backend.texts(tokens), of_torch.pooler_output.float().numpy())
+
+
+def test_a_small_pass_takes_one_thread_and_a_large_one_all() -> None:
+    backend = TorchBackend(settings(BUNDLED_MODEL, model_threads=2), load_model(str(BUNDLED_MODEL)))
+    ids = np.ones((64, 8), np.int64)
+    used = {}
+    for texts in (1, 64):
+        backend.texts({"input_ids": ids[:texts]})
+        used[texts] = torch.get_num_threads()
+    pixels = np.zeros((16, 112, 112, 3), np.uint8)
+    for photos in (1, 16):
+        backend.photos(pixels[:photos])
+        used[-photos] = torch.get_num_threads()
+    assert used == {1: 1, 64: 2, -1: 1, -16: 2}
 
 
 def test_the_first_type_that_agrees_is_taken() -> None:
