@@ -16,7 +16,7 @@ from etl import copying, load, rebuild
 from etl.dead_letters import DeadLetters
 from etl.deletion import Deletion
 from etl.differences import differences
-from etl.ending import INCOMPLETE, confirm, give_up, sum_up, working
+from etl.ending import INCOMPLETE, confirm, sum_up, working
 from etl.errors import EtlError
 from etl.flags import CHANGES, ENCODER, FAILING, PLACES, READING, SPEED, with_flags
 from etl.settings import EtlSettings
@@ -172,7 +172,7 @@ def delete(
 ) -> None:
     """Remove items and their photos by id, by filter, or by source; or collections that are not searched."""
     if sum(map(bool, (id, filter, source, old_collections))) != 1:
-        give_up("delete takes one of --id, --filter, --source and --old-collections")
+        raise typer.BadParameter("say one of --id, --filter, --source and --old-collections")
     with working(settings) as job:
         job.begin()
         if old_collections:

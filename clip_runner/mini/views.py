@@ -78,7 +78,7 @@ class Views:
         self._done_file, key_file = file.with_suffix(".done"), file.with_suffix(".key")
         file.parent.mkdir(parents=True, exist_ok=True)
         self.key = "\n".join([f"{views} views of {size} pixels", *(photo.name for photo in photos)])
-        if not key_file.exists() or key_file.read_text("utf-8") != self.key:
+        if not (file.exists() and key_file.exists()) or key_file.read_text("utf-8") != self.key:
             self._done_file.unlink(missing_ok=True)
             np.lib.format.open_memmap(file, "w+", np.uint8, (len(photos) * views, size, size, 3)).flush()
             key_file.write_text(self.key, "utf-8")

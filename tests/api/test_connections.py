@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -146,6 +147,20 @@ def test_requests_in_a_row_and_bodies_in_pieces(monkeypatch: pytest.MonkeyPatch)
             assert served.tasks == 4
         text = served.metrics.exposition().decode()
         assert 'shed_requests_total{reason="overloaded"} 6.0' in text
+
+    asyncio.run(run())
+
+
+def test_an_instance_that_is_about_to_stop_says_so_with_its_refusals(tmp_path: Path) -> None:
+    async def run() -> None:
+        served = Served(drain_file=tmp_path / "draining")
+        async with served.client() as client:
+            with served.admission.room.slot():
+                assert (await client.post("/search-image")).headers.get("connection") != "close"
+                (tmp_path / "draining").touch()
+                answer = await client.post("/search-image")
+                assert (answer.status_code, answer.headers["connection"]) == (429, "close")
+        assert served.tasks == 1
 
     asyncio.run(run())
 

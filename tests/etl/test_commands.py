@@ -97,7 +97,7 @@ def test_delete_asks_first(place: Place) -> None:
     assert (done.code, done.summary) == (0, "3 removed")
 
 
-@pytest.mark.parametrize("arguments", [["run", "--no-such-flag"], ["run"], ["rebiuld"]])
+@pytest.mark.parametrize("arguments", [["run", "--no-such-flag"], ["run"], ["rebiuld"], ["delete"]])
 def test_a_command_that_is_written_wrongly_has_an_exit_code_of_its_own(arguments: list[str]) -> None:
     assert CliRunner(env={"ETL_SOURCE": None}).invoke(app, arguments).exit_code == 2
 

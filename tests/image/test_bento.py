@@ -17,6 +17,7 @@ from local.ports import HOST, free_port
 from local.processes import Child
 from local.servers import http_ok
 from tests.reliability.drain import ENDED_WITHIN, accepted, stop_under_load
+from tests.repository.secrets import SECRETS
 from tests.stack import ROOT, START_TIMEOUT, Stores
 
 BENTOML = str(Path(sys.executable).parent / "bentoml")
@@ -43,6 +44,13 @@ def test_it_holds_the_service_and_the_model_alone(home: Path) -> None:
     assert (source / "clip_runner/mini/fashion-clip-mini/model.safetensors").stat().st_size > 10_000_000
     names = [file.name for file in source.rglob("*")]
     assert not [name for name in names if name.startswith(".env") or "credential" in name or name.endswith(".ipynb")]
+
+
+def test_it_holds_no_secret(home: Path) -> None:
+    (source,) = home.glob("bentos/fashion_search/*/src")
+    files = [file for file in source.rglob("*") if file.is_file() and file.suffix != ".safetensors"]
+    assert len(files) > 60
+    assert [str(file) for file in files if SECRETS.search(file.read_text("utf-8", "replace"))] == []
 
 
 def test_it_holds_every_module_that_the_service_imports(home: Path) -> None:

@@ -82,10 +82,10 @@ BOARD = Board(
                 ),
                 lines(
                     "Saturation: how much is under way?",
-                    "Requests in the service, and calls that wait for the model or are in it.",
+                    "Requests in the service, and those of them that wait for the model or are in it.",
                     "short",
                     ('sum(http_requests_in_flight{job="service"})', "requests under way"),
-                    ("sum(instance:runner_calls:waiting)", "calls at the model"),
+                    ("sum(instance:runner_calls:waiting)", "requests at the model"),
                 ),
             ),
         ),
