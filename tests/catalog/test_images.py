@@ -57,6 +57,17 @@ def test_the_host_is_part_of_a_link(stores: Stores, images: ImageStore) -> None:
     assert public.link(NAME).startswith("https://photos.example:8443/fashion/my%20source/")
 
 
+def test_a_link_is_the_same_for_a_tenth_of_its_life(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_800_000_000.0  # a multiple of 360 s
+    monkeypatch.setattr("catalog.images.time.time", lambda: now)
+    first, second = (ImageStore(stores.settings()) for _ in range(2))
+    link = first.link(NAME)
+    now += 359
+    assert first.link(NAME) == second.link(NAME) == link
+    now += 1
+    assert first.link(NAME) == second.link(NAME) != link
+
+
 @pytest.mark.usefixtures("images")
 def test_a_link_expires(stores: Stores) -> None:
     link = ImageStore(stores.settings(presign_expires=1)).link(NAME)
