@@ -15,7 +15,7 @@ from benchmarks.subjects import ROOT, Server, running
 from local.ports import HOST, free_port
 
 _VENVS = Path(os.environ.get("BENCH_PEERS", ROOT / ".cache" / "peers"))
-INSTALL = "python3.11 -m venv {venv} && {venv}/bin/pip install 'infinity-emb[server,torch,vision]==0.0.78' aiohttp"
+INSTALL = "python3.11 -m venv {venv} && {venv}/bin/pip install 'infinity-emb[server,torch]==0.0.78' pillow aiohttp"
 
 # clip-server is not measured: its dependency docarray 0.21.0 is built from source, and was not done after minutes.
 
