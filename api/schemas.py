@@ -139,7 +139,7 @@ class ImageEmbeddings(BaseModel):
 class Result(BaseModel):
     id: str
     score: float = Field(description="Raw cosine similarity.")
-    url: str = Field(description="Link to the photo, good for PRESIGN_EXPIRES seconds at most, and nine tenths of them at least.")
+    url: str = Field(description="Link to the photo, good for PRESIGN_EXPIRES seconds, less a tenth at most.")
     metadata: dict[str, Any]
 
 
