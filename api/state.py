@@ -27,7 +27,7 @@ class Parts:
     metrics: Metrics
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:  # not async, FastAPI would have a thread do it
     return cast(Parts, request.app.state.parts)
 
 
