@@ -8,32 +8,47 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-
-_SECONDS_A_TURN = 0.0025
-"""One goes on in each round of the loop, and one more for each of these that the round before took: a flood that makes
-rounds long must not make turns rare."""
+from time import perf_counter
 
 
 class Turns:
-    """For one event loop."""
+    """For one event loop: turns take about as much of a round as all else in it, and one goes on in any case.
+
+    What all else takes does not grow with the turns, so a flood makes neither rounds long nor turns rare.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._began = 0.0
+        self._going_round = False
 
     async def take(self) -> None:
         """Return in a round of the loop in which few others go on."""
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
         self._waiting.append(turn)
-        if len(self._waiting) == 1:
-            loop.call_soon(self._next, loop, loop.time())
+        if not self._going_round:
+            self._going_round = True
+            loop.call_soon(self._let_go_on, loop, 1)
         await turn
 
-    def _next(self, loop: asyncio.AbstractEventLoop, last: float) -> None:
-        now = loop.time()
-        for _ in range(min(1 + int((now - last) / _SECONDS_A_TURN), len(self._waiting))):
+    def _let_go_on(self, loop: asyncio.AbstractEventLoop, most: int) -> None:
+        """Give so many their turn in the next round, and look there how long they took."""
+        given, told = 0, perf_counter()
+        loop.call_soon(self._begin)
+        while given < most and self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():  # whoever left has cancelled it
                 turn.set_result(None)
-        if self._waiting:
-            loop.call_soon(self._next, loop, now)
+                given += 1
+        self._going_round = given > 0
+        if given:
+            loop.call_soon(self._end, loop, given, told)
+
+    def _begin(self) -> None:
+        self._began = perf_counter()
+
+    def _end(self, loop: asyncio.AbstractEventLoop, given: int, told: float) -> None:
+        """Called right after those that went on: all else in the round lies between `told` and when they began."""
+        one = (perf_counter() - self._began) / given
+        self._let_go_on(loop, max(1, int((self._began - told) / max(one, 1e-6))))
