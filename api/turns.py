@@ -10,11 +10,16 @@ import asyncio
 from collections import deque
 from time import perf_counter
 
+_MOST_SECONDS = 0.02
+"""Of a round, for turns: what a request does after its turn counts as all else, and must not make ever more of them."""
+
+_LEAST_A_TURN = 1e-4  # seconds; less is a request that had ended
+
 
 class Turns:
     """For one event loop: turns take about as much of a round as all else in it, and one goes on in any case.
 
-    What all else takes does not grow with the turns, so a flood makes neither rounds long nor turns rare.
+    So a flood that makes rounds long does not make turns rare.
     """
 
     def __init__(self) -> None:
@@ -50,5 +55,5 @@ class Turns:
 
     def _end(self, loop: asyncio.AbstractEventLoop, given: int, told: float) -> None:
         """Called right after those that went on: all else in the round lies between `told` and when they began."""
-        one = (perf_counter() - self._began) / given
-        self._let_go_on(loop, max(1, int((self._began - told) / max(one, 1e-6))))
+        one = max((perf_counter() - self._began) / given, _LEAST_A_TURN)
+        self._let_go_on(loop, max(1, int(min(self._began - told, _MOST_SECONDS) / one)))

@@ -133,13 +133,10 @@ def _texts(encoder: Any, texts: Sequence[str], seconds: float, known: Figures) -
 
 
 def _cpu_of_singles(encoder: Any, texts: Sequence[str]) -> float:
-    """CPU seconds of one text encoded alone on one thread, in the words that a search puts around it."""
-    import torch
-
+    """CPU seconds of one text encoded alone, in the words that a search puts around it."""
     from api.settings import ServiceSettings
 
     template = ServiceSettings.model_fields["prompt_template"].default
-    torch.set_num_threads(1)
     encoder.encode_texts(texts[:1])
     begin = process_time()
     for text in texts:

@@ -63,7 +63,7 @@ class Encoder:
 
     @property
     def dtype(self) -> str:
-        """float32, bfloat16, float16, or mixed (weights float32, products bfloat16)."""
+        """float32, bfloat16, float16, or mixed (sums and norms float32, products bfloat16)."""
         return self._backend.dtype
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[Any]:

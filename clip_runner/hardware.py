@@ -20,7 +20,7 @@ def choose_device(asked: str) -> torch.device:
 def fast_dtypes(device: torch.device) -> tuple[str, ...]:
     """Precisions that this hardware computes faster than float32, best first.
 
-    `mixed` keeps weights, sums and norms in float32 and multiplies matrices in bfloat16: for models that lose too
+    `mixed` keeps sums and norms in float32 and multiplies matrices in bfloat16: for models that lose too
     much when all is rounded, at nearly the same speed.
     """
     if device.type == "cuda":

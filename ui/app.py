@@ -43,7 +43,7 @@ def _facets() -> dict[str, list[dict[str, Any]]]:
     return _client().facets()
 
 
-# Links in cached answers must outlive the cache: a link is valid for an hour by default.
+# Links in cached answers must outlive the cache: by default a link is good for 54 minutes at least.
 @st.cache_data(ttl=300, show_spinner=False)
 def _examples(examples: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
     found = [(words, _client().search(query=words, top_k=1).results) for words in examples]

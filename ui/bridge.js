@@ -25,10 +25,18 @@ export default function bridge({ data, setTriggerValue }) {
   };
 
   // Links to photos are valid for a while. One that fails to load asks for a new set; so does coming back to the page.
+  // A link may still be the same, then, and the store was away: photos that failed are asked for again, too.
+  const again = () => {
+    window.clearTimeout(waiting);
+    waiting = undefined;
+    for (const image of document.querySelectorAll("img[data-failed]")) image.src = image.src;
+  };
+  let waiting = document.querySelector("img[data-failed]") ? window.setTimeout(again, patience) : undefined;
   const onError = (event) => {
     const image = event.target;
     if (!(image instanceof HTMLImageElement) || !image.closest("[data-photos]")) return;
     image.dataset.failed = "yes";
+    waiting ??= window.setTimeout(again, patience);
     renew();
   };
   const onLoad = (event) => {
@@ -41,7 +49,9 @@ export default function bridge({ data, setTriggerValue }) {
     setTriggerValue("expired", now);
   };
   const onSeen = () => {
-    if (document.visibilityState === "visible" && document.querySelector("img[data-failed]")) renew();
+    if (document.visibilityState !== "visible" || !document.querySelector("img[data-failed]")) return;
+    again();
+    renew();
   };
 
   document.addEventListener("click", onClick);
@@ -52,6 +62,7 @@ export default function bridge({ data, setTriggerValue }) {
   document.documentElement.dataset.bridge = "open";
   return () => {
     delete document.documentElement.dataset.bridge;
+    window.clearTimeout(waiting);
     document.removeEventListener("click", onClick);
     document.removeEventListener("paste", onPaste);
     document.removeEventListener("error", onError, true);

@@ -6,7 +6,7 @@ from typing import Any
 
 # Multiplications in one layer, from which on sharing pays. On two cores, threads that sleep while they wait: waking and
 # waiting costs about 1.4 ms a layer, so a text alone takes 3.3 ms on one thread and 7.6 on two (width 256, 4 layers),
-# a photo 74 and 57 (width 768, 12 layers). `make bench-cost` shows what a wrong figure would cost.
+# a photo 74 and 57 (width 768, 12 layers).
 _WORTH_SHARING = 250e6
 
 
@@ -18,7 +18,7 @@ class Threads:
         self._most = most
         width = int(getattr(config, "hidden_size", 0))
         inner = int(getattr(config, "intermediate_size", 0))
-        self._weights = 4 * width**2 + 2 * width * inner
+        self._weights = 4 * width**2 + 2 * width * inner if width and inner else 0
         """Of one layer: attention's four matrices, and the two after it; 0 where the configuration does not say."""
 
     def for_rows(self, rows: int) -> int:

@@ -26,7 +26,8 @@ class TorchBackend:
         self._text_threads = Threads(settings.model_threads, config.get_text_config())
         vision = getattr(config, "vision_config", None)
         self._photo_threads = Threads(settings.model_threads, vision)
-        self._patch = int(getattr(vision, "patch_size", 0)) or 1
+        patch = getattr(vision, "patch_size", None)
+        self._patch = patch if isinstance(patch, int) and patch else 1
         self._model_id = settings.model_id
         self._rounded = False
         self._mixed = False
@@ -49,9 +50,10 @@ class TorchBackend:
         if dtype in ("bfloat16", "float16"):
             self._model.to(getattr(torch, dtype))
         elif self._mixed:
-            # As autocast would round them, the same to the bit, but once instead of at each pass.
+            # As autocast would round them, the same to the bit, but once instead of at each pass. Of convolutions there
+            # is one, and some models compute all that follows in the type of its weights.
             for layer in self._model.modules():
-                if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d)):
+                if isinstance(layer, torch.nn.Linear):
                     layer.to(torch.bfloat16)
         self._rounded = self._rounded or dtype != "float32"
         self.dtype = dtype

@@ -30,7 +30,7 @@ class Plan:
 
     words: int = 120
     locked: int = 150
-    open: int = 450
+    open: int = 1150
     batch: int = 128
     said: int = 2
     """Texts of each photo in a step of the stage `open`, where photos are what costs; elsewhere one."""

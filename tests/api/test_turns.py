@@ -20,7 +20,7 @@ def test_one_goes_on_in_each_short_round_of_the_loop_and_who_left_holds_up_nobod
 
         async def one(number: int) -> None:
             await turns.take()
-            time.sleep(0.005)  # longer than all else in a round
+            time.sleep(0.05)  # longer than all else in a round
             ended.append((number, round))
 
         counting = asyncio.create_task(count_rounds())
@@ -38,7 +38,7 @@ def test_one_goes_on_in_each_short_round_of_the_loop_and_who_left_holds_up_nobod
     assert len(set(rounds)) == len(rounds)
 
 
-@pytest.mark.parametrize(("one_takes", "at_once"), [(0.0, 20), (0.02, 6)])
+@pytest.mark.parametrize(("one_takes", "at_once"), [(0.0, 20), (0.01, 6)])
 def test_turns_take_about_as_much_of_a_round_as_all_else(one_takes: float, at_once: int) -> None:
     async def run() -> list[int]:
         turns, round, ended = Turns(), 0, list[int]()
@@ -57,6 +57,6 @@ def test_turns_take_about_as_much_of_a_round_as_all_else(one_takes: float, at_on
 
     in_a_round = asyncio.run(run())
     if one_takes:
-        assert 1 <= max(in_a_round) <= at_once  # a slow turn does not make more of them go on
+        assert max(in_a_round) <= at_once  # a slow turn does not make more of them go on
     else:
         assert max(in_a_round) >= at_once

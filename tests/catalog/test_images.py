@@ -70,9 +70,9 @@ def test_a_link_is_the_same_for_a_tenth_of_its_life(stores: Stores, monkeypatch:
 
 @pytest.mark.usefixtures("images")
 def test_a_link_expires(stores: Stores) -> None:
-    link = ImageStore(stores.settings(presign_expires=1)).link(NAME)
+    link = ImageStore(stores.settings(presign_expires=3)).link(NAME)
     assert httpx.get(link, trust_env=False).status_code == 200
-    time.sleep(2.1)
+    time.sleep(4.1)
     assert httpx.get(link, trust_env=False).status_code == 403
 
 

@@ -82,9 +82,19 @@ def test_rounding_once_is_what_autocast_does_at_each_pass(small: Path) -> None:
     backend = TorchBackend(settings(small), loaded)
     backend.use("mixed")
     tokens = {"input_ids": np.arange(8, dtype=np.int64).reshape(1, 8)}
+    # The model as it was loaded is the backend's own by now: its large weights are rounded, and nothing else is.
+    rounded = {name: value.dtype for name, value in loaded.model.named_parameters()}
+    assert rounded["text_model.encoder.layers.0.mlp.fc1.weight"] == torch.bfloat16
+    assert rounded["text_model.encoder.layers.0.layer_norm1.weight"] == torch.float32
+    by_torch = load_model(str(small)).model
+    pixels = probe_pixels(loaded.pixel_spec, 2)
+    values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() * loaded.rescale
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (loaded.mean, loaded.std))
     with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
-        of_torch = load_model(str(small)).model.get_text_features(input_ids=torch.from_numpy(tokens["input_ids"]))
-    assert np.array_equal(backend.texts(tokens), of_torch.pooler_output.float().numpy())
+        texts = by_torch.get_text_features(input_ids=torch.from_numpy(tokens["input_ids"]))
+        photos = by_torch.get_image_features(pixel_values=(values - mean) / std)
+    assert np.array_equal(backend.texts(tokens), texts.pooler_output.float().numpy())
+    assert np.array_equal(backend.photos(pixels), photos.pooler_output.float().numpy())
 
 
 def test_a_small_pass_takes_one_thread_and_a_large_one_all() -> None:

@@ -83,6 +83,22 @@ def test_a_key_serves_the_page_and_stays_away_from_the_browser(
         child.stop()
 
 
+def test_photos_that_failed_while_the_store_was_away_come_back(browser: Browser, page_url: str) -> None:
+    page = browser.new_page()
+    try:
+        page.route("**/fashion/**", lambda route: route.abort())
+        page.goto(f"{page_url}/?q=red+dress")
+        expect(page.locator(".fs-grid img[data-failed]")).to_have_count(9)
+        page.unroute("**/fashion/**")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # one comes back to the page
+        expect(page.locator(".fs-grid img[data-failed]")).to_have_count(0)
+        page.wait_for_function(
+            "[...document.querySelectorAll('.fs-grid img')].every((image) => image.naturalWidth > 0)"
+        )
+    finally:
+        page.close()
+
+
 def test_too_many_searches_are_told_and_tried_again(guarded: Guarded, browser: Browser, tmp_path: Path) -> None:
     child, url = start_page(tmp_path, **guarded.env, UI_API_KEY=OTHER_KEY)
     page = browser.new_page()
