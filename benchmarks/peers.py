@@ -15,7 +15,6 @@ from benchmarks.subjects import ROOT, Server, running
 from local.ports import HOST, free_port
 
 _VENVS = Path(os.environ.get("BENCH_PEERS", ROOT / ".cache" / "peers"))
-INSTALL = "python3.11 -m venv {venv} && {venv}/bin/pip install 'infinity-emb[server,torch]==0.0.78' pillow aiohttp"
 
 # clip-server is not measured: its dependency docarray 0.21.0 is built from source, and was not done after minutes.
 
@@ -25,7 +24,7 @@ def infinity(folder: Path, model: Path) -> Iterator[Server]:
     """infinity-emb over the same model, on all cores."""
     program = _VENVS / "infinity" / "bin" / "infinity_emb"
     if not program.exists():
-        raise SystemExit(f"infinity is not installed; once: {INSTALL.format(venv=_VENVS / 'infinity')}")
+        raise SystemExit(f"infinity is not installed in {_VENVS / 'infinity'}; docs/performance.md tells how")
     port = free_port()
     command = [str(program), "v2", "--model-id", str(_for_transformers_4(model, folder / "model")), "--engine", "torch"]
     command += ["--device", "cpu", "--host", HOST, "--port", str(port), "--no-bettertransformer", "--no-model-warmup"]

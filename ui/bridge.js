@@ -31,6 +31,9 @@ export default function bridge({ data, setTriggerValue }) {
     waiting = undefined;
     for (const image of document.querySelectorAll("img[data-failed]")) image.src = image.src;
   };
+  for (const image of document.querySelectorAll("[data-photos] img")) {
+    if (image.complete && !image.naturalWidth) image.dataset.failed = "yes"; // before anybody listened
+  }
   let waiting = document.querySelector("img[data-failed]") ? window.setTimeout(again, patience) : undefined;
   const onError = (event) => {
     const image = event.target;
