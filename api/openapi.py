@@ -94,7 +94,11 @@ def search_body() -> dict[str, Any]:
         form["properties"][name] = _without_null(field)
     form["properties"] |= {
         "file": {"type": "string", "format": "binary", "description": "A photo to search by."},
-        "filters": {"type": "string", "format": "json", "description": 'JSON text, such as {"colour": "black"}.'},
+        "filters": {
+            "type": "string",
+            "anyOf": [{"format": "json"}, {"maxLength": 0}],
+            "description": 'JSON text, such as {"colour": "black"}; empty counts as not given.',
+        },
     }
     form["anyOf"] = [_given("query"), _given("like"), {"required": ["file"]}]
     return _body(
@@ -121,8 +125,8 @@ def _nullable(field: dict[str, Any]) -> dict[str, Any]:
 
 
 def _given(name: str) -> dict[str, Any]:
-    """A text that is there; a blank one counts as not given."""
-    return {"required": [name], "properties": {name: {"type": "string", "pattern": r"\S"}}}
+    """A text that is there; a blank one counts as not given. Python knows more blanks than regular expressions do."""
+    return {"required": [name], "properties": {name: {"type": "string", "pattern": r"[^\s\u001c-\u001f\u0085]"}}}
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:
