@@ -27,7 +27,8 @@ class Parts:
     metrics: Metrics
 
 
-async def _parts(request: Request) -> Parts:  # not async, FastAPI would have a thread do it
+# A plain function FastAPI would hand to a thread, at each request.
+async def _parts(request: Request) -> Parts:
     return cast(Parts, request.app.state.parts)
 
 
