@@ -7,10 +7,11 @@ import os
 import bentoml
 from prometheus_client import REGISTRY
 
+from api import vital
 from api.admission import Admission
 from api.app import create_app
 from api.bento_runner import BentoRunner
-from api.connections import guard_connections
+from api.connections import accept_more_at_once, guard_connections
 from api.gate import Gate
 from api.metering import Metrics
 from api.no_room import NoRoom
@@ -28,7 +29,9 @@ settings = from_environment(ServiceSettings)
 metrics = Metrics(REGISTRY)
 admission = Admission(settings, metrics)
 turns = Turns()
-guard_connections(NoRoom(admission, metrics))
+no_room = NoRoom(admission, metrics)
+guard_connections(no_room)
+accept_more_at_once()
 app = create_app(settings, metrics)
 
 
@@ -50,7 +53,9 @@ class FashionSearch:
     runner_health = bentoml.depends(ClipRunner)
 
     def __init__(self) -> None:
-        app.state.parts = assemble(settings, metrics, turns, BentoRunner(self.runner, self.runner_health))
+        parts = assemble(settings, metrics, turns, BentoRunner(self.runner, self.runner_health))
+        app.state.parts = parts
+        no_room.vital = vital.by_path(parts)
 
     @bentoml.on_deployment
     @staticmethod

@@ -25,7 +25,7 @@ from catalog.vectors import Collection, Hit, VectorDatabase
 T = TypeVar("T")
 
 # Calls to the stores wait, they do not compute: enough threads that a slow one does not hold up the others.
-_THREADS = 32
+_THREADS = 16
 _PROBE_THREADS = 4
 
 

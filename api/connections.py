@@ -1,17 +1,22 @@
-"""The connections that requests come over: heads are bounded, and refusals for want of room given at once."""
+"""The connections that requests come over: heads are bounded, and while there is no room, some answers come at once."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import httptools
 import uvicorn.protocols.http.auto
 from loguru import logger
+from uvicorn.server import Server
 
 from api import heads
 from api.heads import BoundedHeads
 from api.no_room import NoRoom
+
+_ACCEPTED_A_ROUND = 64
+"""New connections that are taken in a round of the event loop."""
 
 
 class _Answered:
@@ -25,22 +30,22 @@ _ANSWERED: Any = _Answered()
 
 
 class Connection(BoundedHeads):
-    """Refuses requests while there is no room; reads on over the body of a refused one, and keeps the connection."""
+    """Answers by itself while there is no room; reads on over the body of such a request, and keeps the connection."""
 
     no_room: NoRoom
-    _refused = False
+    _answered = False
 
     def data_received(self, data: bytes) -> None:
-        self._refused = False
+        self._answered = False
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        answer = self._refusal()
+        answer = self._prompt_answer()
         if answer is None:
-            self._unset_keepalive_if_required()  # a refusal in the same read may have set it
+            self._unset_keepalive_if_required()  # an answer in the same read may have set it
             super().on_headers_complete()
             return
-        self._refused = True
+        self._answered = True
         self._end_head()
         self._deadline = self.loop.call_later(heads.MOST_SECONDS, self.transport.close)  # for the body to end
         self.cycle = _ANSWERED
@@ -54,9 +59,9 @@ class Connection(BoundedHeads):
         else:
             super().on_message_complete()
 
-    def _refusal(self) -> bytes | None:
-        """The answer, where this request is refused here and now; of those that came in one read, the first at most."""
-        if self._refused or not self.no_room.now:
+    def _prompt_answer(self) -> bytes | None:
+        """What this request is answered here and now; of those that came in one read, the first at most."""
+        if self._answered or not self.no_room.now:
             return None
         parser = self.parser
         busy = self.cycle is not None and not self.cycle.response_complete
@@ -71,7 +76,7 @@ class Connection(BoundedHeads):
         try:
             return self.no_room.answer(method, path.decode("ascii"), self.headers, self.client, always)
         except Exception:  # the parser would make a 400 of it
-            logger.exception("unexpected error in a refusal")
+            logger.exception("unexpected error in a prompt answer")
             return None
 
 
@@ -80,3 +85,17 @@ def guard_connections(no_room: NoRoom) -> None:
     Connection.no_room = no_room
     module: Any = uvicorn.protocols.http.auto
     module.AutoHTTPProtocol = Connection
+
+
+def accept_more_at_once() -> None:
+    """Let uvicorn listen on each of its sockets by many descriptors: of each, uvloop 0.23 takes one connection a round.
+
+    By one alone, a probe that comes after hundreds of clients waits for as many rounds.
+    """
+    startup = Server.startup
+
+    async def listen(self: Server, sockets: list[socket.socket] | None = None) -> None:
+        more = [one.dup() for one in sockets or () for _ in range(_ACCEPTED_A_ROUND - 1)]
+        await startup(self, sockets and [*sockets, *more])
+
+    Server.startup = listen  # type: ignore[method-assign]

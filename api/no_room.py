@@ -1,14 +1,17 @@
-"""Refusals while there is no room: given by the connection itself, before the request becomes a task.
+"""Answers while there is no room: given by the connection itself, before the request becomes a task.
 
-In a flood of requests most are refused, and what refusing them costs is missing for the accepted ones, and for health
-and metrics: the usual way makes a task, and goes through BentoML's layers to the gate, to say the same.
+In a flood of requests most are refused, and what refusing them costs is missing for the accepted ones: the usual way
+makes a task, and goes through BentoML's layers to the gate, to say the same. Health and metrics are answered here too:
+a task has to wait for its round of the event loop, and in a flood rounds are long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from time import perf_counter
+
+from starlette.responses import Response
 
 from api.accounting import account_for
 from api.admission import Admission
@@ -26,10 +29,12 @@ class NoRoom:
     def __init__(self, admission: Admission, metrics: Metrics) -> None:
         self._admission = admission
         self._metrics = metrics
+        self.vital: Mapping[str, Callable[[], Response]] = {}
+        """By path: what is answered even now, see `api.vital`."""
 
     @property
     def now(self) -> bool:
-        """Whether the next request is refused."""
+        """Whether the next request that counts towards the limits is refused."""
         return self._admission.room.full
 
     def answer(
@@ -41,7 +46,8 @@ class NoRoom:
         """
         admission = self._admission
         door = admission.doors.find(path)
-        if not door.limited or method not in ("GET", "POST") or admission.draining:
+        vital = self.vital.get(path) if method == "GET" else None
+        if admission.draining or (vital is None and not (door.limited and method in ("GET", "POST"))):
             return None
         started = perf_counter()
         by_name = dict(headers)
@@ -50,22 +56,23 @@ class NoRoom:
         id_token, trace_token = request_id_var.set(name), trace_id_var.set(trace_id(by_name))
         try:
             caller: str | None = None
-            error: ApiError = Overloaded(admission.room.limit)
             try:
                 caller = admission.admit(door, method, by_name, client)
-            except ApiError as refused:
-                error = refused
-            self._metrics.refused(error.code)
-            answer = error.answer()
+                if vital is None:
+                    raise Overloaded(admission.room.limit)
+                answer = vital()
+            except ApiError as error:
+                self._metrics.refused(error.code)
+                answer = error.answer()
             body = bytes(answer.body)
             seconds = perf_counter() - started
             account_for(
-                self._metrics, door, method, error.status,
+                self._metrics, door, method, answer.status_code,
                 seconds=seconds, sent=len(body), client=client, caller=caller,
             )  # fmt: skip
         finally:
             request_id_var.reset(id_token)
             trace_id_var.reset(trace_token)
-        lines = [b"HTTP/1.1 %d %s" % (error.status, HTTPStatus(error.status).phrase.encode())]
+        lines = [b"HTTP/1.1 %d %s" % (answer.status_code, HTTPStatus(answer.status_code).phrase.encode())]
         lines += [b"%s: %s" % header for header in (*always, *answer.raw_headers, *carried(name, POLICY))]
         return b"\r\n".join([*lines, b"", body])

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from time import perf_counter
 
-_MOST_SECONDS = 0.02
+_MOST_SECONDS = 0.002
 """Of a round, for turns: what a request does after its turn counts as all else, and must not make ever more of them."""
 
 _LEAST_A_TURN = 1e-4  # seconds; less is a request that had ended

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import orjson
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST
 
-from api import openapi
+from api import openapi, vital
 from api.body import JSON
 from api.schemas import Readiness
 from api.state import ServiceParts
@@ -19,7 +16,7 @@ router = APIRouter(tags=["operations"])
 @router.get("/livez", summary="Is the process alive?", responses={200: {"content": {"text/plain": {}}}})
 async def livez() -> Response:
     """200 as long as this process answers at all."""
-    return Response("ok\n", media_type="text/plain")
+    return vital.alive()
 
 
 @router.get(
@@ -30,7 +27,7 @@ async def livez() -> Response:
 )
 async def readyz(parts: ServiceParts) -> Response:
     """200 when the model is warm and Milvus and the store answer; else 503, naming what is away."""
-    return Response(orjson.dumps(parts.health.state()), 200 if parts.health.ready else 503, media_type=JSON)
+    return vital.readiness(parts)
 
 
 @router.get(
@@ -40,7 +37,7 @@ async def readyz(parts: ServiceParts) -> Response:
 )
 async def metrics(parts: ServiceParts) -> Response:
     """Prometheus' text format, over all processes of this service."""
-    return Response(await asyncio.to_thread(parts.metrics.exposition), media_type=CONTENT_TYPE_LATEST)
+    return vital.exposition(parts)
 
 
 @router.get("/docs.json", include_in_schema=False)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api import heads
@@ -51,8 +52,10 @@ class Served:
         )
         self.tasks = 0
 
+        self.no_room = NoRoom(self.admission, self.metrics)
+
         class Guarded(Connection):
-            no_room = NoRoom(self.admission, self.metrics)
+            no_room = self.no_room
 
         self.connection = Guarded
 
@@ -109,6 +112,29 @@ def test_who_may_not_enter_is_told_so_first() -> None:
                 assert answer.json()["error"]["code"] == "rate_limited"
                 assert int(answer.headers["Retry-After"]) > 1
         assert served.tasks == 0
+
+    asyncio.run(run())
+
+
+def test_health_and_metrics_wait_for_no_task() -> None:
+    async def run() -> None:
+        served = Served(api_keys=KEYS, open_metrics=False)
+        served.no_room.vital = {"/livez": lambda: Response(b"0"), "/metrics": lambda: Response(b"0")}
+        async with served.client() as client:
+            usual = await client.get("/livez", headers={"X-Request-ID": "a"})
+            with served.admission.room.slot():
+                tasks = served.tasks
+                quick = await client.get("/livez", headers={"X-Request-ID": "a"})
+                for answer in (quick, usual):
+                    del answer.headers["date"]
+                assert (quick.status_code, quick.content, quick.headers) == (200, usual.content, usual.headers)
+                assert (await client.get("/metrics")).status_code == 401  # whoever may not see them is told so
+                assert served.tasks == tasks
+                assert (await client.post("/livez")).text == "0"  # what is unusual goes the usual way
+                assert served.tasks == tasks + 1
+        text = served.metrics.exposition().decode()
+        assert 'http_request_duration_seconds_count{handler="/livez",method="GET",status="200"} 2.0' in text
+        assert "shed_requests_total" in text and 'reason="overloaded"} 0.0' in text
 
     asyncio.run(run())
 
