@@ -95,7 +95,8 @@ def accept_more_at_once() -> None:
     startup = Server.startup
 
     async def listen(self: Server, sockets: list[socket.socket] | None = None) -> None:
-        more = [one.dup() for one in sockets or () for _ in range(_ACCEPTED_A_ROUND - 1)]
+        public = [one for one in sockets or () if one.family != socket.AF_UNIX]  # by those the API calls the model
+        more = [one.dup() for one in public for _ in range(_ACCEPTED_A_ROUND - 1)]
         await startup(self, sockets and [*sockets, *more])
 
     Server.startup = listen  # type: ignore[method-assign]
