@@ -16,7 +16,7 @@ from api.gate import Gate
 from api.metering import Metrics
 from api.no_room import NoRoom
 from api.settings import ServiceSettings
-from api.startup import assemble, check_settings
+from api.startup import assemble, check_settings, settle_interpreter
 from api.supervision import supervise
 from api.turns import Turns
 from clip_runner.runner import ClipRunner
@@ -31,7 +31,7 @@ admission = Admission(settings, metrics)
 turns = Turns()
 no_room = NoRoom(admission, metrics)
 guard_connections(no_room)
-accept_more_at_once()
+accept_more_at_once(settings.api_workers)
 app = create_app(settings, metrics)
 
 
@@ -56,6 +56,7 @@ class FashionSearch:
         parts = assemble(settings, metrics, turns, BentoRunner(self.runner, self.runner_health))
         app.state.parts = parts
         no_room.vital = vital.by_path(parts)
+        settle_interpreter()
 
     @bentoml.on_deployment
     @staticmethod

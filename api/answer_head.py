@@ -22,6 +22,7 @@ PAGE_POLICY = (
 
 # What a client may choose as its request's id: short, and harmless in any log.
 _PLAUSIBLE_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
+_IDS = random.Random()  # noqa: S311 - of its own, so that nobody else seeds it
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -29,7 +30,8 @@ def request_id(headers: dict[bytes, bytes]) -> str:
     """The id that the client gave its request, or one of our own."""
     given = headers.get(b"x-request-id", b"").decode("latin-1")
     # Not uuid4: asking the system for bytes lets go of the interpreter's lock, and another thread takes it for a while.
-    return given if _PLAUSIBLE_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    # It can be guessed, and gives nobody anything.
+    return given if _PLAUSIBLE_ID.fullmatch(given) else f"{_IDS.getrandbits(128):032x}"
 
 
 def carried(request_id: str, policy: bytes) -> tuple[tuple[bytes, bytes], ...]:

@@ -16,7 +16,7 @@ from api.heads import BoundedHeads
 from api.no_room import NoRoom
 
 _ACCEPTED_A_ROUND = 64
-"""New connections that are taken in a round of the event loop."""
+"""New connections that all processes together take of a socket in a round of their event loops, at most."""
 
 
 class _Answered:
@@ -87,7 +87,7 @@ def guard_connections(no_room: NoRoom) -> None:
     module.AutoHTTPProtocol = Connection
 
 
-def accept_more_at_once() -> None:
+def accept_more_at_once(processes: int) -> None:
     """Let uvicorn listen on each of its sockets by many descriptors: of each, uvloop 0.23 takes one connection a round.
 
     By one alone, a probe that comes after hundreds of clients waits for as many rounds.
@@ -95,8 +95,9 @@ def accept_more_at_once() -> None:
     startup = Server.startup
 
     async def listen(self: Server, sockets: list[socket.socket] | None = None) -> None:
-        public = [one for one in sockets or () if one.family != socket.AF_UNIX]  # by those the API calls the model
-        more = [one.dup() for one in public for _ in range(_ACCEPTED_A_ROUND - 1)]
+        # Not those of the model's process, which the API alone calls.
+        public = [one for one in sockets or () if one.family != socket.AF_UNIX]
+        more = [one.dup() for one in public for _ in range(_ACCEPTED_A_ROUND // processes - 1)]
         await startup(self, sockets and [*sockets, *more])
 
     Server.startup = listen  # type: ignore[method-assign]

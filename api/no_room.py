@@ -51,6 +51,8 @@ class NoRoom:
             return None
         started = perf_counter()
         by_name = dict(headers)
+        if vital is not None and b"origin" in by_name:
+            return None  # a browser's page, which may have to be told that it may read the answer
         client = admission.client(peer, by_name)
         name = request_id(by_name)
         id_token, trace_token = request_id_var.set(name), trace_id_var.set(trace_id(by_name))

@@ -56,12 +56,11 @@ def assemble(settings: ServiceSettings, metrics: Metrics, turns: Turns, runner: 
     catalogue = Catalogue(VectorDatabase(settings), ImageStore(settings), settings, metrics)
     search = Search(encoding, catalogue, metrics, turns, prompt_template=settings.prompt_template)
     health = Health(encoding.watch, catalogue.milvus_watch, catalogue.store_watch, drain_file=settings.drain_file)
-    _leave_the_loop_alone()
     return Parts(encoding, catalogue, search, health, metrics)
 
 
-def _leave_the_loop_alone() -> None:
-    """Let nothing in this process stop the event loop for long."""
+def settle_interpreter() -> None:
+    """Once all is loaded: let neither the collector nor other threads stop this process's event loop for long."""
     # What is loaded by now stays. Looking through all of it for garbage takes a fifth of a second.
     gc.collect()
     gc.freeze()

@@ -10,19 +10,19 @@ import asyncio
 from collections import deque
 from time import perf_counter
 
-_MOST_SECONDS = 0.002
-"""Of a round, for turns: what a request does after its turn counts as all else, and must not make ever more of them."""
-
 _LEAST_A_TURN = 1e-4  # seconds; less is a request that had ended
 
 
 class Turns:
-    """For one event loop: turns take about as much of a round as all else in it, and one goes on in any case.
+    """For one event loop: turns take as much of a round as all else in it, within a bound, and one goes on in any case.
 
-    So a flood that makes rounds long does not make turns rare.
+    So turns are not rare where rounds are long, and do not make them ever longer: what a request does after its turn
+    counts as all else.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: float = 0.005) -> None:
+        """`most`: seconds of a round, at most, for turns."""
+        self._most = most
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._began = 0.0
         self._going_round = False
@@ -56,4 +56,4 @@ class Turns:
     def _end(self, loop: asyncio.AbstractEventLoop, given: int, told: float) -> None:
         """Called right after those that went on: all else in the round lies between `told` and when they began."""
         one = max((perf_counter() - self._began) / given, _LEAST_A_TURN)
-        self._let_go_on(loop, max(1, int(min(self._began - told, _MOST_SECONDS) / one)))
+        self._let_go_on(loop, max(1, int(min(self._began - told, self._most) / one)))

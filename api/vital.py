@@ -22,10 +22,9 @@ def readiness(parts: Parts) -> Response:
 
 
 def exposition(parts: Parts) -> Response:
-    """Some ms of the event loop's time; in a thread it took ten times that under load, fighting for the interpreter."""
     return Response(parts.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 def by_path(parts: Parts) -> Mapping[str, Callable[[], Response]]:
-    """The answers to GET."""
+    """The answers to GET, each made at once: the metrics too, in some 10 ms that a thread would have to fight for."""
     return {"/livez": alive, "/readyz": lambda: readiness(parts), "/metrics": lambda: exposition(parts)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import orjson
 from fastapi import APIRouter, Request, Response
 
@@ -37,7 +39,7 @@ async def readyz(parts: ServiceParts) -> Response:
 )
 async def metrics(parts: ServiceParts) -> Response:
     """Prometheus' text format, over all processes of this service."""
-    return vital.exposition(parts)
+    return await asyncio.to_thread(vital.exposition, parts)
 
 
 @router.get("/docs.json", include_in_schema=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,11 @@ def test_who_may_not_enter_is_told_so_first() -> None:
 
 def test_health_and_metrics_wait_for_no_task() -> None:
     async def run() -> None:
-        served = Served(api_keys=KEYS, open_metrics=False)
+        keys = ("shop", "search", "a key"), ("owner", "admin", "another key")
+        known = ",".join(f"{name}:{scope}:{sha256(key.encode()).hexdigest()}" for name, scope, key in keys)
+        served = Served(api_keys=known, open_metrics=False)
         served.no_room.vital = {"/livez": lambda: Response(b"0"), "/metrics": lambda: Response(b"0")}
+        admin = {"X-API-Key": "another key"}
         async with served.client() as client:
             usual = await client.get("/livez", headers={"X-Request-ID": "a"})
             with served.admission.room.slot():
@@ -128,12 +132,15 @@ def test_health_and_metrics_wait_for_no_task() -> None:
                 for answer in (quick, usual):
                     del answer.headers["date"]
                 assert (quick.status_code, quick.content, quick.headers) == (200, usual.content, usual.headers)
-                assert (await client.get("/metrics")).status_code == 401  # whoever may not see them is told so
+                for headers, status in (({}, 401), (KEY, 403), (admin, 200)):
+                    assert (await client.get("/metrics", headers=headers)).status_code == status
                 assert served.tasks == tasks
-                assert (await client.post("/livez")).text == "0"  # what is unusual goes the usual way
-                assert served.tasks == tasks + 1
+                # What is unusual goes the usual way.
+                assert (await client.get("/livez", headers={"Origin": "http://x"})).text == "0"
+                assert (await client.post("/livez")).text == "0"
+                assert served.tasks == tasks + 2
         text = served.metrics.exposition().decode()
-        assert 'http_request_duration_seconds_count{handler="/livez",method="GET",status="200"} 2.0' in text
+        assert 'http_request_duration_seconds_count{handler="/livez",method="GET",status="200"} 3.0' in text
         assert "shed_requests_total" in text and 'reason="overloaded"} 0.0' in text
 
     asyncio.run(run())

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,14 +164,32 @@ def test_more_than_the_limit_at_once_is_refused_but_health_answers(system: Syste
         refused = ask(system, "search", "GET", "/facets")
         assert code(refused) == (429, "overloaded")
         assert refused.headers["retry-after"] == "1"
-        assert ask(system, None, "GET", "/livez").status_code == 200
-        assert ask(system, "admin", "GET", "/metrics").status_code == 200
+        alive = ask(system, None, "GET", "/livez")
+        assert (alive.status_code, alive.text) == (200, "ok\n")
+        assert ask(system, None, "GET", "/readyz").json()["ready"] is True
+        metrics = ask(system, "admin", "GET", "/metrics")
+        assert metrics.headers["content-type"].startswith("text/plain; version=")
+        # The scrape itself is none of them: the connection has answered it.
+        assert "http_requests_in_flight 3.0" in metrics.text
+        page = ask(system, None, "GET", "/readyz", headers={"Origin": "https://shop.example"})
+        assert page.headers["access-control-allow-origin"] == "https://shop.example"
     finally:
         for connection in slow:
             connection.close()
     time.sleep(0.5)
     # Those who left have given their places back.
     assert ask(system, "search", "GET", "/facets").status_code == 200
+
+
+def test_hundreds_of_clients_are_heard_at_once(system: System) -> None:
+    assert _listening(system.api_pid()) == 64
+    assert _listening(system.runner_pid()) < 3
+
+
+def _listening(pid: int) -> int:
+    """By how many descriptors of one socket a process listens."""
+    files = Counter(os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir())
+    return max(count for name, count in files.items() if name.startswith("socket:"))
 
 
 def test_a_client_that_asks_too_often_is_told_when_to_come_back(system: System) -> None:
