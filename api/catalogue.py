@@ -24,7 +24,8 @@ from catalog.vectors import Collection, Hit, VectorDatabase
 
 T = TypeVar("T")
 
-# Calls to the stores wait, they do not compute: enough threads that a slow one does not hold up the others.
+# Calls to the stores wait, they do not compute: enough threads that a slow one does not hold up the others,
+# and few enough that they do not all ask for the interpreter's lock when many searches come back at once.
 _THREADS = 16
 _PROBE_THREADS = 4
 

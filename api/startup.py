@@ -60,10 +60,7 @@ def assemble(settings: ServiceSettings, metrics: Metrics, turns: Turns, runner: 
 
 
 def settle_interpreter() -> None:
-    """Once all is loaded: let neither the collector nor other threads stop this process's event loop for long."""
+    """Once all is loaded: keep the collector from stopping this process's event loop for long."""
     # What is loaded by now stays. Looking through all of it for garbage takes a fifth of a second.
     gc.collect()
     gc.freeze()
-    # Threads that wait for the interpreter's lock ask for it after so many seconds. Ours hold it for a millisecond or
-    # two between waits: asked sooner, they, and the loop, are interrupted in the middle, and all take longer.
-    sys.setswitchinterval(0.03)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import perf_counter
 
 _LEAST_A_TURN = 1e-4  # seconds; less is a request that had ended
@@ -20,8 +21,8 @@ class Turns:
     counts as all else.
     """
 
-    def __init__(self, *, most: float = 0.005) -> None:
-        """`most`: seconds of a round, at most, for turns."""
+    def __init__(self, most: Callable[[], float]) -> None:
+        """`most`: seconds of a round, at most, for turns; asked in each round."""
         self._most = most
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._began = 0.0
@@ -56,4 +57,4 @@ class Turns:
     def _end(self, loop: asyncio.AbstractEventLoop, given: int, told: float) -> None:
         """Called right after those that went on: all else in the round lies between `told` and when they began."""
         one = max((perf_counter() - self._began) / given, _LEAST_A_TURN)
-        self._let_go_on(loop, max(1, int(min(self._began - told, self._most) / one)))
+        self._let_go_on(loop, max(1, int(min(self._began - told, self._most()) / one)))

@@ -49,7 +49,7 @@ class Served:
         self.metrics = Metrics(CollectorRegistry())
         self.admission = Admission(chosen, self.metrics)
         self.gate = Gate(
-            app, public=app, settings=chosen, admission=self.admission, turns=Turns(), metrics=self.metrics
+            app, public=app, settings=chosen, admission=self.admission, turns=Turns(lambda: 0.02), metrics=self.metrics
         )
         self.tasks = 0
 

@@ -10,7 +10,7 @@ from api.turns import Turns
 
 def test_one_goes_on_in_each_short_round_of_the_loop_and_who_left_holds_up_nobody() -> None:
     async def run() -> list[tuple[int, int]]:
-        turns, round, ended = Turns(), 0, list[tuple[int, int]]()
+        turns, round, ended = Turns(lambda: 0.02), 0, list[tuple[int, int]]()
 
         async def count_rounds() -> None:
             nonlocal round
@@ -51,7 +51,7 @@ def test_turns_take_about_as_much_of_a_round_as_all_else_within_a_bound(
     one_takes: float, bound: float, fewest: int, most: int
 ) -> None:
     async def run() -> list[int]:
-        turns, round, ended = Turns(most=bound), 0, list[int]()
+        turns, round, ended = Turns(lambda: bound), 0, list[int]()
 
         async def one() -> None:
             await turns.take()
