@@ -100,4 +100,4 @@ def accept_more_at_once(processes: int) -> None:
         more = [one.dup() for one in public for _ in range(_ACCEPTED_A_ROUND // processes - 1)]
         await startup(self, sockets and [*sockets, *more])
 
-    Server.startup = listen  # type: ignore[method-assign]
+    Server.startup = listen  # type: ignore[method-assign]  # uvicorn has no other way in
