@@ -38,6 +38,8 @@ def start_s3(data: Path, port: int, *, access_key: str, secret_key: str) -> Chil
     files, meta = data / "objects", f"badger://{data / 'meta'}"
     if (data / "meta.db").exists():  # made when it was SQLite
         meta = f"sqlite3://{data / 'meta.db'}"
+    else:
+        _forget_empty_logs(data / "meta")
     juicefs = str(_BIN / "juicefs")
     files.mkdir(parents=True, exist_ok=True)
     # At each start: what is there already stays, and what a start that was cut short left undone is done.
@@ -58,6 +60,17 @@ def start_s3(data: Path, port: int, *, access_key: str, secret_key: str) -> Chil
         child.stop()
         raise
     return child
+
+
+def _forget_empty_logs(meta: Path) -> None:
+    """Remove badger's logs that a kill left empty, between their making and their first size: it would not open.
+
+    Nothing is lost. Badger (v4) takes an empty file for a new one, where it means to open one that it knows
+    (`openMemTables` and `valueLog.open`), and ends with "Create a new file".
+    """
+    for log in (*meta.glob("*.mem"), *meta.glob("*.vlog")):
+        if log.stat().st_size == 0:
+            log.unlink()
 
 
 def _lives(port: int) -> bool:

@@ -80,6 +80,19 @@ def test_photos_are_there_after_a_kill(own: Stores) -> None:
     assert all(images.get(f"s/{number}.jpg") == b"%d" % number * 5000 for number in range(64))
 
 
+@pytest.mark.parametrize("kind", ["mem", "vlog"])
+def test_the_store_starts_after_a_kill_while_it_made_a_log(own: Stores, kind: str) -> None:
+    images = ImageStore(own.settings())
+    images.ensure_bucket()
+    images.put("s/1.jpg", b"1", "image/jpeg")
+    own.s3.kill()
+    logs = sorted((own.folder / "s3" / "meta").glob(f"*.{kind}"))
+    following = f"{int(logs[-1].stem) + 1:0{len(logs[-1].stem)}}.{kind}"
+    logs[-1].with_name(following).touch()
+    own.start_s3()
+    assert images.get("s/1.jpg") == b"1"
+
+
 @pytest.mark.parametrize("paused", [False, True])
 def test_stopping_a_server_leaves_nothing(own: Stores, paused: bool) -> None:
     for child in (own.milvus, own.s3):
