@@ -30,23 +30,37 @@ class Batch:
     phrases: list[int]
 
 
+class Sides:
+    """Photos taken at home and those of shops, to be drawn from, rare labels more often than their share."""
+
+    def __init__(self, known: Sequence[Known], lexicon: Lexicon) -> None:
+        self.at_home = [lexicon.labels[photo.label].startswith("home ") for photo in known]
+        self._home = self._weighted(known, True)
+        self._shop = self._weighted(known, False)
+
+    def _weighted(self, known: Sequence[Known], home: bool) -> tuple[list[int], list[float]]:
+        """The photos of a side, by number, with their cumulated weights."""
+        side = [number for number, at_home in enumerate(self.at_home) if at_home == home]
+        counts = Counter(known[number].label for number in side)
+        even = EVEN_AT_HOME if home else EVEN_IN_SHOPS
+        return side, list(accumulate(counts[known[number].label] ** -even for number in side))
+
+    def draw(self, count: int, share: float, draw: random.Random) -> list[int]:
+        """So many photos by number; the share of them that was taken at home, where there are both."""
+        (home, home_weights), (shop, shop_weights) = self._home, self._shop
+        at_home = round(count * share) if shop else count
+        photos = draw.choices(home, cum_weights=home_weights, k=at_home) if home else []
+        return photos + (draw.choices(shop, cum_weights=shop_weights, k=count - len(photos)) if shop else [])
+
+
 class Batches:
     """Draws batches in which photos taken at home have their share, and rare labels more than theirs."""
 
     def __init__(self, known: Sequence[Known], lexicon: Lexicon, captions: Captions, corpus: int, plan: Plan) -> None:
         self._known, self._captions, self._corpus, self._plan = known, captions, corpus, plan
         self._concepts = len(lexicon.concepts)
-        is_home = [lexicon.labels[photo.label].startswith("home ") for photo in known]
-        looked = min(plan.looked, len(known))
-        self._sides = [self._weighted(is_home, home, len(known)) for home in (True, False)]
-        self._looked = [self._weighted(is_home, home, looked) for home in (True, False)]
-
-    def _weighted(self, is_home: Sequence[bool], home: bool, first: int) -> tuple[list[int], list[float]]:
-        """Of the first photos those taken at home, or the others, with their cumulated weights."""
-        side = [number for number in range(first) if is_home[number] == home]
-        counts = Counter(self._known[number].label for number in side)
-        even = EVEN_AT_HOME if home else EVEN_IN_SHOPS
-        return side, list(accumulate(counts[self._known[number].label] ** -even for number in side))
+        self._sides = Sides(known, lexicon)
+        self._looked = Sides(known[: plan.looked], lexicon)
 
     def at(self, step: int) -> Batch:
         """The batch of a step; one of the stage `words` has phrases alone."""
@@ -56,10 +70,7 @@ class Batches:
         if alone:
             return Batch([], [], [], phrases)
         locked = plan.stage(step) == "locked"
-        (home, home_weights), (shop, shop_weights) = self._looked if locked else self._sides
-        at_home = round(plan.batch * plan.home) if shop else plan.batch
-        photos = draw.choices(home, cum_weights=home_weights, k=at_home) if home else []
-        photos += draw.choices(shop, cum_weights=shop_weights, k=plan.batch - len(photos)) if shop else []
+        photos = (self._looked if locked else self._sides).draw(plan.batch, plan.home, draw)
         times = 1 if locked else plan.said
         claims = [self._captions.of_photo(self._known[photo], draw) for photo in photos * times]
         near = draw.sample(photos, min(len(photos), plan.beside * times))

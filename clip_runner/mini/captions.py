@@ -32,10 +32,20 @@ class Captions:
     def of_photo(self, photo: Known, draw: random.Random) -> Claim:
         """A text that is true of the photo."""
         if photo.product != UNKNOWN and draw.random() < 0.35:
-            return Claim(_framed(photo.title, draw), product=photo.product)
+            return self.titled(photo, draw)
+        return self.described(photo, draw)
+
+    def titled(self, photo: Known, draw: random.Random, kept: float = 1.0) -> Claim:
+        """The photo's title, of which each word is kept with this probability."""
+        words = photo.title.split() if kept < 1 else []
+        said = " ".join(word for word in words if draw.random() < kept)
+        return Claim(_framed(said or photo.title, draw), product=photo.product)
+
+    def described(self, photo: Known, draw: random.Random) -> Claim:
+        """A text that is true of the photo, and not its title."""
         concept = draw.choice(self._of_label[photo.label])
         if self._lexicon.concepts[concept].says and draw.random() < (0.3 if photo.product == UNKNOWN else 0.1):
-            return Claim(_framed(self._described(concept, draw), draw), concept)
+            return Claim(_framed(self._told(concept, draw), draw), concept)
         colour = photo.colour if draw.random() < 0.65 else UNKNOWN
         wearer = photo.wearer if draw.random() < 0.35 else UNKNOWN
         trait = photo.trait if draw.random() < 0.35 else UNKNOWN
@@ -57,7 +67,7 @@ class Captions:
     def of_concept(self, concept: int, draw: random.Random) -> Claim:
         """A name or a description of a kind of thing."""
         if self._lexicon.concepts[concept].says and draw.random() < 0.4:
-            return Claim(_framed(self._described(concept, draw), draw), concept)
+            return Claim(_framed(self._told(concept, draw), draw), concept)
         return self._named(concept, UNKNOWN, UNKNOWN, UNKNOWN, draw)
 
     def phrase(self, draw: random.Random) -> str:
@@ -75,7 +85,7 @@ class Captions:
         wearer = f"{draw.choice(draw.choice(lexicon.wearer_words))}'s" if draw.random() < 0.15 else ""
         return _framed(" ".join(filter(None, (wearer, *words, word, draw.choice(parts[after]) if after else ""))), draw)
 
-    def _described(self, concept: int, draw: random.Random) -> str:
+    def _told(self, concept: int, draw: random.Random) -> str:
         """One of the concept's descriptions, or where on the body it is worn."""
         described, parts = self._lexicon.concepts[concept], self._lexicon.phrases
         if described.worn_on and draw.random() < 0.2:

@@ -31,8 +31,9 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model that has begun with its pretrained parts, its tokenizer, and its material."""
+    """A model that has begun with its pretrained parts, its tokenizer, its material, and the photos in that."""
 
+    photos: list[Photo]
     model: Any
     tokenizer: Any
     material: Material
@@ -85,7 +86,7 @@ def prepare(data: Path, teachers: Path, work: Path, plan: Plan, device: torch.de
         beginning.meanings,
         Batches(known, gathered.lexicon, gathered.captions, len(gathered.texts), plan),
     )
-    return Prepared(model, tokenizer, material)
+    return Prepared(gathered.photos, model, tokenizer, material)
 
 
 def start_words(model: Any, meanings: torch.Tensor) -> None:

@@ -11,9 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from clip_runner.hardware import choose_device
+from clip_runner.mini.clock import Clock
 from clip_runner.mini.export import export
 from clip_runner.mini.plan import Plan
 from clip_runner.mini.prepare import gather, prepare
+from clip_runner.mini.sharpen import sharpen
+from clip_runner.mini.sharpening import Sharpening
 from clip_runner.mini.training import Training
 
 app = typer.Typer(add_completion=False)
@@ -61,6 +64,7 @@ def train(
 
     training.run(report)
     training.take_average()
+    sharpen(prepared.model, prepared.tokenizer, data, prepared.photos, work, Sharpening(seed=seed), clock.note)
     export(prepared.model, prepared.tokenizer, out)
     typer.echo(f"the model is in {out}")
 
@@ -69,18 +73,6 @@ def scaled(plan: Plan, budget: float) -> Plan:
     """The plan with that many times its steps."""
     steps: dict[str, Any] = {name: max(1, round(getattr(plan, name) * budget)) for name in ("words", "locked", "open")}
     return replace(plan, **steps)
-
-
-class Clock:
-    """Prints a line when the last is some seconds old, so that a log stays readable."""
-
-    def __init__(self, every_s: float = 5.0) -> None:
-        self._every_s, self._last = every_s, -every_s
-
-    def note(self, line: str) -> None:
-        if monotonic() - self._last >= self._every_s:
-            self._last = monotonic()
-            typer.echo(line)
 
 
 if __name__ == "__main__":

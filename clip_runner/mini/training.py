@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,12 @@ from numpy.typing import NDArray
 from clip_runner.mini import dinov2, tower
 from clip_runner.mini.batches import Batch, Batches
 from clip_runner.mini.claims import Known, truth
+from clip_runner.mini.descent import Descent
 from clip_runner.mini.lexicon import Lexicon
 from clip_runner.mini.losses import closeness, contrast, meaning
 from clip_runner.mini.plan import Plan
 from clip_runner.mini.precision import faster
 from clip_runner.mini.views import normalised
-
-CHECKPOINT_EVERY = 20
-MAX_SCALE = 100.0
-TEXT_GROUPS = 3
-"""Texts are run in so many groups of like length: padding all to the longest would double the work."""
 
 
 @dataclass
@@ -51,16 +46,17 @@ class Training:
 
     def __init__(self, model: Any, tokenizer: Any, material: Material, plan: Plan, checkpoint: Path) -> None:
         self.model, self._tokenizer, self._material, self._plan = model, tokenizer, material, plan
-        self._checkpoint = checkpoint
         self._device = next(model.parameters()).device
         torch.manual_seed(plan.seed)
         self._head = torch.nn.Linear(tower.DIM, material.meanings.shape[1], bias=False).to(self._device)
         self._trained = self._choose_trained()
-        self._optimizer = torch.optim.AdamW(self._groups(), betas=(0.9, 0.98))
-        self._average = {name: value.detach().clone() for name, value in self._trained.items()}
-        self.step = 0
-        if checkpoint.exists():
-            self._resume()
+        self._descent = Descent(
+            self._trained, self._groups(), plan.average_over, plan.as_dict(), plan.same_but_for_its_length, checkpoint
+        )
+
+    @property
+    def step(self) -> int:
+        return self._descent.step
 
     def _choose_trained(self) -> dict[str, torch.nn.Parameter]:
         closed = ("vision_model.embeddings", "vision_model.pre_layrnorm")
@@ -90,26 +86,12 @@ class Training:
         while self.step < end:
             losses = self._train_step()
             report(self.step, self._plan.stage(self.step), losses)
-            self.step += 1
-            if self.step % CHECKPOINT_EVERY == 0 or self.step == end:
-                self._save()
+            self._descent.advance(end=end)
 
     def _train_step(self) -> dict[str, float]:
-        plan, batch = self._plan, self._material.batches.at(self.step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._rate(group["block"])
-        losses = self._losses(batch)
-        total = torch.stack([*losses.values()]).sum()
-        self._optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(self._trained.values(), 1.0)
-        self._optimizer.step()
-        with torch.no_grad():
-            self.model.logit_scale.clamp_(max=float(np.log(MAX_SCALE)))
-            # Early on the average would hold little but the beginning.
-            decay = min(1 - 1 / plan.average_over, (1 + self.step) / (10 + self.step))
-            for name, value in self._trained.items():
-                self._average[name].lerp_(value, 1 - decay)
+        losses = self._losses(self._material.batches.at(self.step))
+        self._descent.take(torch.stack([*losses.values()]).sum(), lambda group: self._rate(group["block"]))
+        tower.keep_scale(self.model)
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _rate(self, block: int) -> float:
@@ -122,7 +104,7 @@ class Training:
         teacher = material.meanings[batch.phrases].to(self._device)
         texts = [claim.text for claim in batch.claims] + [material.corpus[number] for number in batch.phrases]
         with faster(self._device):
-            vectors = self._encode(texts)
+            vectors = tower.encode(self.model, self._tokenizer, texts)
             photos = self._photos(batch.rows) if batch.photos else None
         claims, phrases = vectors[: len(batch.claims)], vectors[len(batch.claims) :]
         losses = {"meaning": meaning(phrases, teacher, self._head), "closeness": 0.3 * closeness(phrases, teacher)}
@@ -144,48 +126,6 @@ class Training:
             tokens = tower.tokens_after(self.model, pixels, self._plan.frozen, share, draw)
         return tower.projected(self.model, tower.pooled(self.model, tokens, self._plan.frozen))
 
-    def _encode(self, texts: Sequence[str]) -> torch.Tensor:
-        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
-        groups = [part.tolist() for part in np.array_split(np.array(order), TEXT_GROUPS)]
-        made = []
-        for group in filter(None, groups):
-            tokens = self._tokenizer(
-                [texts[number] for number in group],
-                padding=True,
-                truncation=True,
-                max_length=tower.CONTEXT,
-                return_tensors="pt",
-            ).to(self._device)
-            made.append(tower.text_vectors(self.model, tokens))
-        back = np.argsort([number for group in groups for number in group])
-        return torch.cat(made)[torch.from_numpy(back).to(self._device)]
-
-    def _save(self) -> None:
-        """Written beside and then put in place, so that an end in the middle leaves the one before."""
-        state = {
-            "step": self.step,
-            "plan": self._plan.as_dict(),
-            "values": {name: value.detach() for name, value in self._trained.items()},
-            "average": self._average,
-            "optimizer": self._optimizer.state_dict(),
-        }
-        beside = self._checkpoint.with_suffix(".part")
-        torch.save(state, beside)
-        os.replace(beside, self._checkpoint)
-
-    def _resume(self) -> None:
-        state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
-        if not self._plan.same_but_for_its_length(state["plan"]):
-            raise ValueError(f"{self._checkpoint} is of another plan; give another work folder, or remove it")
-        with torch.no_grad():
-            for name, value in self._trained.items():
-                value.copy_(state["values"][name])
-        self._average = state["average"]
-        self._optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
-
     def take_average(self) -> None:
         """Give the model the moving average of its weights: what is measured and exported."""
-        with torch.no_grad():
-            for name, value in self._trained.items():
-                value.copy_(self._average[name])
+        self._descent.take_average()

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from clip_runner.mini.claims import know
 from clip_runner.mini.colours import measure_colours
 from clip_runner.mini.export import export
 from clip_runner.mini.lexicon import read_lexicon
-from clip_runner.mini.plan import Plan
 from clip_runner.mini.prepare import Prepared, prepare
 from clip_runner.mini.selection import label_of, select, usable
 from clip_runner.mini.split import held_out_names
@@ -27,49 +24,8 @@ from clip_runner.mini.training import Training
 from clip_runner.mini.views import Views
 from clip_runner.pixels import decode_pixels
 from clip_runner.settings import RunnerSettings
-from tests.clip_runner.mini.pretrained import write_teachers
+from tests.clip_runner.mini.conftest import PLAN
 from tests.photos import encoded, picture
-from tests.stack import SAMPLE
-
-PLAN = Plan(
-    photos=16, views=2, looked=12, frozen=11,
-    words=1, locked=2, open=3, batch=8, beside=2, bank=4, phrases=8, corpus=40, seed=7
-)  # fmt: skip
-LABELS = ("Tshirts", "Shirts", "Casual Shoes", "Watches")
-
-
-@pytest.fixture(scope="module")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sample photos in the form of the training archives, half of them as home photos, half as a shop's."""
-    folder = tmp_path_factory.mktemp("archives")
-    files = sorted((SAMPLE / "images").glob("*.jpg"))[:17]
-    with (folder / "manifest.csv").open("w", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(["archive", "file", "label", "colour", "kids", "title", "licence"])
-        for number, file in enumerate(files):
-            home = number % 2 == 0
-            row = ["cc0", file.name, "T-Shirt", "", 0, ""]
-            if not home:
-                row = ["shop224", file.name, LABELS[number % 4], "Red", 0, f"Maker Men Red Thing {number}"]
-            table.writerow([*row, ""])
-            with zipfile.ZipFile(folder / f"{row[0]}.zip", "a") as packed:
-                packed.write(file, file.name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def teachers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_teachers(tmp_path_factory.mktemp("teachers"))
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("work")
-
-
-@pytest.fixture(scope="module")
-def prepared(archives: Path, teachers: Path, work: Path) -> Prepared:
-    return prepare(archives, teachers, work, PLAN, torch.device("cpu"), lambda _: None)
 
 
 def fresh(prepared: Prepared) -> Prepared:

@@ -1,0 +1,81 @@
+"""The last stage of training, on its own: `python -m clip_runner.mini.sharpen ARCHIVES MODEL OUT`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any
+
+import typer
+
+from clip_runner.hardware import choose_device
+from clip_runner.mini.archives import Photo, read_manifest
+from clip_runner.mini.batches import Sides
+from clip_runner.mini.claims import know
+from clip_runner.mini.clock import Clock
+from clip_runner.mini.export import export
+from clip_runner.mini.gallery import Gallery, look
+from clip_runner.mini.lexicon import read_lexicon
+from clip_runner.mini.plan import Plan
+from clip_runner.mini.selection import label_of, select, usable
+from clip_runner.mini.sharpening import Sharpened, Sharpening
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    data: Annotated[Path, typer.Argument(help="The folder of the training archives.")],
+    model: Annotated[Path, typer.Argument(help="A model that `train` has written.")],
+    out: Annotated[Path, typer.Argument(help="Where the sharpened one goes.")],
+    work: Annotated[Path, typer.Option(help="What is computed once, and the checkpoint; a run goes on from here.")] = (
+        Path(".train/sharpen")
+    ),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    steps: Annotated[int, typer.Option(help="Half of them at the full rate.")] = Sharpening.steps,
+    photos: Annotated[int, typer.Option(help="Against at most so many photos.")] = Plan.photos,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = Sharpening.seed,
+) -> None:
+    """Let a trained model's texts tell apart what is of one kind and colour."""
+    from transformers import AutoTokenizer, CLIPModel
+
+    chosen = select(usable(read_manifest(data))[0], photos, seed)
+    loaded = CLIPModel.from_pretrained(model).float().eval().to(choose_device(device))
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    sharpen(loaded, tokenizer, data, chosen, work, Sharpening(steps=steps, seed=seed), Clock().note)
+    export(loaded, tokenizer, out)
+    typer.echo(f"the model is in {out}")
+
+
+def sharpen(
+    model: Any,
+    tokenizer: Any,
+    data: Path,
+    photos: Sequence[Photo],
+    work: Path,
+    plan: Sharpening,
+    note: Callable[[str], None],
+) -> None:
+    """Train the model's texts against all these photos at once; what was begun in `work` is gone on with."""
+    train, held_out = usable(read_manifest(data))
+    lexicon = read_lexicon({label_of(photo) for photo in (*train, *held_out)})
+    # Colours that were measured are left out: a wrong one is hardest on the texts that are almost right.
+    known = know(photos, lexicon)
+    gallery = Gallery(look(model, data, photos, work, note), known, Sides(known, lexicon))
+    run = Sharpened(model, tokenizer, gallery, lexicon, plan, work / "sharpening.pt")
+    started, first = monotonic(), run.step
+
+    def report(step: int, losses: dict[str, float]) -> None:
+        left = (monotonic() - started) / (step + 1 - first) * (plan.steps - step - 1)
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        note(f"step {step + 1:,} of {plan.steps:,} (sharpening): {shown}; {left / 60:.0f} min left")
+
+    run.run(report)
+
+
+if __name__ == "__main__":
+    # The tokenizer's own threads would fight with torch's.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    app()
