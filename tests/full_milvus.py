@@ -39,10 +39,13 @@ config.write_config()
 class FullMilvus:
     """Milvus standalone on a free port; can be stopped and started again over the same data."""
 
-    def __init__(self, folder: Path, *, authorization: bool = False) -> None:
+    def __init__(self, folder: Path, *, authorization: bool = False, session_seconds: int = 2) -> None:
         _install()
         self._folder = folder.resolve()
         self._authorization = authorization
+        # A server that ended without a goodbye is waited for so long by its successor; one that comes to no processor
+        # for so long takes itself for dead, and ends.
+        self._session_seconds = session_seconds
         self.port, self.metrics_port = free_port(), free_port()
         self._configure()
         self.start()
@@ -54,8 +57,7 @@ class FullMilvus:
             "METRICS_PORT": str(self.metrics_port),
             "LD_LIBRARY_PATH": str(_PROGRAM.parent),
             "ETCD_CONFIG_PATH": str(self._folder / "etcd.yaml"),
-            # Seconds that a server which ended without a goodbye is waited for by its successor.
-            "COMMON_SESSION_TTL": "2",
+            "COMMON_SESSION_TTL": str(self._session_seconds),
         }
         command = [str(_PROGRAM), "run", "standalone"]
         log = self._folder / "milvus.log"

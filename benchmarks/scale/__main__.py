@@ -56,7 +56,7 @@ def main() -> int:
 @contextmanager
 def _milvus(folder: Path) -> Iterator[FullMilvus]:
     (folder / "milvus").mkdir(exist_ok=True)
-    server = FullMilvus(folder / "milvus")
+    server = FullMilvus(folder / "milvus", session_seconds=60)
     try:
         yield server
     finally:
