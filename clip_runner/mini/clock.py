@@ -14,6 +14,7 @@ class Clock:
         self._every_s, self._last = every_s, -every_s
 
     def note(self, line: str) -> None:
+        """Print the line, or leave it out."""
         if monotonic() - self._last >= self._every_s:
             self._last = monotonic()
             typer.echo(line)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,12 @@ class Gallery:
 
 def look(model: Any, data: Path, photos: Sequence[Photo], work: Path, note: Callable[[str], None]) -> torch.Tensor:
     """The photos' outcomes, float32 (VIEWS, photos, width); each view is kept in `work` once it is there."""
-    digest = sha256("\n".join(photo.name for photo in photos).encode())
-    for value in model.vision_model.state_dict().values():
-        digest.update(value.cpu().contiguous().numpy().tobytes())
+    digest = digest_of(model.vision_model, *(photo.name for photo in photos))
     work.mkdir(parents=True, exist_ok=True)
     device = next(model.parameters()).device
     made = []
     for view in range(VIEWS):
-        file = work / f"gallery-{digest.hexdigest()[:16]}-{view}.npy"
+        file = work / f"gallery-{digest}-{view}.npy"
         if not file.exists():
             beside = file.with_suffix(".part.npy")
             np.save(beside, _looked_at(model, data, photos, view, note))
@@ -65,13 +64,21 @@ def _looked_at(
     model: Any, data: Path, photos: Sequence[Photo], view: int, note: Callable[[str], None]
 ) -> NDArray[np.float32]:
     device, spec = next(model.parameters()).device, photo_spec(tower.SIZE)
-    contents, made = list(read_photos(data, photos)), []
+    contents, made, done = read_photos(data, photos), [], 0
     with ThreadPoolExecutor(THREADS) as pool:
-        for start in range(0, len(contents), BATCH):
-            part = contents[start : start + BATCH]
+        while part := list(islice(contents, BATCH)):
             pixels = np.stack(list(pool.map(lambda each: photo_pixels(each[0], each[1], spec, view), part)))
             with faster(device):
                 tokens = tower.tokens_after(model, normalised(pixels, device), 0)
                 made.append(tower.pooled(model, tokens, 0).float().cpu().numpy())
-            note(f"looking at all photos, view {view + 1} of {VIEWS}: {start + len(part):,} of {len(contents):,}")
+            done += len(part)
+            note(f"looking at all photos, view {view + 1} of {VIEWS}: {done:,} of {len(photos):,}")
     return np.concatenate(made)
+
+
+def digest_of(model: Any, *words: str) -> str:
+    """Sixteen hexadecimal digits that tell a module's weights, and words beside them, from others."""
+    digest = sha256("\n".join(words).encode())
+    for value in model.state_dict().values():
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

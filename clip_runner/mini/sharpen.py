@@ -11,13 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from clip_runner.hardware import choose_device
+from clip_runner.mini import tower
 from clip_runner.mini.archives import Photo, read_manifest
 from clip_runner.mini.batches import Sides
 from clip_runner.mini.claims import know
 from clip_runner.mini.clock import Clock
 from clip_runner.mini.export import export
-from clip_runner.mini.gallery import Gallery, look
-from clip_runner.mini.lexicon import read_lexicon
+from clip_runner.mini.gallery import Gallery, digest_of, look
+from clip_runner.mini.lexicon import Lexicon, read_lexicon
 from clip_runner.mini.plan import Plan
 from clip_runner.mini.selection import label_of, select, usable
 from clip_runner.mini.sharpening import Sharpened, Sharpening
@@ -27,24 +28,32 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    data: Annotated[Path, typer.Argument(help="The folder of the training archives.")],
-    model: Annotated[Path, typer.Argument(help="A model that `train` has written.")],
+    data: Annotated[Path, typer.Argument(help="The folder of the training archives.", exists=True, file_okay=False)],
+    model: Annotated[
+        Path,
+        typer.Argument(help="What `train` wrote, or its WORK/unsharpened.", exists=True, file_okay=False),
+    ],
     out: Annotated[Path, typer.Argument(help="Where the sharpened one goes.")],
     work: Annotated[Path, typer.Option(help="What is computed once, and the checkpoint; a run goes on from here.")] = (
         Path(".train/sharpen")
     ),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    steps: Annotated[int, typer.Option(help="Half of them at the full rate.")] = Sharpening.steps,
-    photos: Annotated[int, typer.Option(help="Against at most so many photos.")] = Plan.photos,
+    steps: Annotated[int, typer.Option(help="Half of them at the full rate.", min=1)] = Sharpening.steps,
+    photos: Annotated[int, typer.Option(help="Against at most so many photos.", min=1)] = Plan.photos,
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = Sharpening.seed,
 ) -> None:
     """Let a trained model's texts tell apart what is of one kind and colour."""
     from transformers import AutoTokenizer, CLIPModel
 
-    chosen = select(usable(read_manifest(data))[0], photos, seed)
+    train, held_out = usable(read_manifest(data))
+    lexicon = read_lexicon({label_of(photo) for photo in (*train, *held_out)})
     loaded = CLIPModel.from_pretrained(model).float().eval().to(choose_device(device))
+    form = (loaded.config.vision_config.image_size, loaded.config.projection_dim)
+    if form != (tower.SIZE, tower.DIM):
+        raise typer.BadParameter(f"{model} is a CLIP of another form than the one that is trained here")
     tokenizer = AutoTokenizer.from_pretrained(model)
-    sharpen(loaded, tokenizer, data, chosen, work, Sharpening(steps=steps, seed=seed), Clock().note)
+    plan = Sharpening(steps=steps, seed=seed)
+    sharpen(loaded, tokenizer, data, select(train, photos, seed), lexicon, work, plan, Clock().note)
     export(loaded, tokenizer, out)
     typer.echo(f"the model is in {out}")
 
@@ -54,17 +63,18 @@ def sharpen(
     tokenizer: Any,
     data: Path,
     photos: Sequence[Photo],
+    lexicon: Lexicon,
     work: Path,
     plan: Sharpening,
     note: Callable[[str], None],
 ) -> None:
     """Train the model's texts against all these photos at once; what was begun in `work` is gone on with."""
-    train, held_out = usable(read_manifest(data))
-    lexicon = read_lexicon({label_of(photo) for photo in (*train, *held_out)})
     # Colours that were measured are left out: a wrong one is hardest on the texts that are almost right.
     known = know(photos, lexicon)
+    # A run of another model, of other photos or of another plan is none that could be gone on with.
+    begun = digest_of(model, *(photo.name for photo in photos), str(plan))
     gallery = Gallery(look(model, data, photos, work, note), known, Sides(known, lexicon))
-    run = Sharpened(model, tokenizer, gallery, lexicon, plan, work / "sharpening.pt")
+    run = Sharpened(model, tokenizer, gallery, lexicon, plan, work / f"sharpening-{begun}.pt")
     started, first = monotonic(), run.step
 
     def report(step: int, losses: dict[str, float]) -> None:

@@ -51,7 +51,7 @@ class Sharpening:
     phrases: int = 64
     """Texts a step that keep the vectors they had."""
 
-    keeping: float = 60.0
+    keeping: float = 30.0
     """The weight of that: without it, what is said in other words is forgotten."""
 
     rate: float = 3e-4
@@ -110,10 +110,9 @@ class Sharpened:
     def step(self) -> int:
         return self._descent.step
 
-    def run(self, report: Callable[[int, dict[str, float]], None], until: int | None = None) -> None:
-        """Train to the end, or to a step; at the end the model has the moving average of its weights."""
-        end = self._plan.steps if until is None else min(until, self._plan.steps)
-        while self.step < end:
+    def run(self, report: Callable[[int, dict[str, float]], None]) -> None:
+        """Train to the end, and give the model the moving average of its weights."""
+        while self.step < self._plan.steps:
             losses = self._losses()
             self._descent.take(
                 torch.stack([*losses.values()]).sum(),
@@ -123,9 +122,8 @@ class Sharpened:
             )
             tower.keep_scale(self.model)
             report(self.step, {name: float(value.detach()) for name, value in losses.items()})
-            self._descent.advance(end=end)
-        if self.step == self._plan.steps:
-            self._descent.take_average()
+            self._descent.advance(end=self._plan.steps)
+        self._descent.take_average()
 
     def _losses(self) -> dict[str, torch.Tensor]:
         plan, gallery, draw = self._plan, self._gallery, random.Random(f"{self._plan.seed} sharpening {self.step}")
@@ -139,21 +137,22 @@ class Sharpened:
         with faster(photos.device):
             vectors = tower.encode(self.model, self._tokenizer, texts)
         of_titles, of_others, kept = torch.split(vectors, [len(titles), len(others), len(phrases)])
-        losses = {"titles": self._contrast(photos, of_titles, titles)}
+        losses = {"kept": plan.keeping * (1 - (kept * before).sum(dim=1)).mean()}
+        if titles:
+            losses["titles"] = self._contrast(photos, of_titles, self._truth(titles))
         # Apart, as they are searched: beside the many of shops the few of a home would hardly count.
+        right = self._truth(others)
         sides = [side for side in (self._at_home, ~self._at_home) if side.any()]
-        losses["described"] = sum(
-            (self._contrast(photos, of_others, others, side) for side in sides), start=photos.new_zeros(())
-        ) / len(sides)
-        losses["kept"] = plan.keeping * (1 - (kept * before).sum(dim=1)).mean()
+        apart = [self._contrast(photos[side], of_others, right[side]) for side in sides]
+        losses["described"] = torch.stack(apart).mean()
         return losses
 
-    def _contrast(
-        self, photos: torch.Tensor, texts: torch.Tensor, claims: Sequence[Claim], side: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        right = torch.from_numpy(truth(self._gallery.known, claims, self._lexicon)).to(photos.device)
-        if side is not None:
-            photos, right = photos[side], right[side]
+    def _truth(self, claims: Sequence[Claim]) -> torch.Tensor:
+        """How each claim stands to each photo, int8 (photos, claims)."""
+        found = truth(self._gallery.known, claims, self._lexicon)
+        return torch.from_numpy(found).to(self._gallery.outcomes.device)
+
+    def _contrast(self, photos: torch.Tensor, texts: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         return contrast(photos, texts, self.model.logit_scale.exp(), right)
 
     def _titles(self, draw: random.Random) -> list[Claim]:

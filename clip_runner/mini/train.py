@@ -38,7 +38,7 @@ def train(
     frozen: Annotated[int, typer.Option(help="Blocks of the vision tower that stay as they are.")] = Plan.frozen,
     batch: Annotated[int, typer.Option(help="Photos a step.")] = Plan.batch,
     opened: Annotated[
-        int | None, typer.Option("--open", help="Steps of the last stage; may change as it goes.")
+        int | None, typer.Option("--open", help="Steps of the stage `open`; may change as it goes.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = Plan.seed,
     only_begin: Annotated[
@@ -64,7 +64,10 @@ def train(
 
     training.run(report)
     training.take_average()
-    sharpen(prepared.model, prepared.tokenizer, data, prepared.photos, work, Sharpening(seed=seed), clock.note)
+    export(prepared.model, prepared.tokenizer, work / "unsharpened")
+    last = Sharpening(steps=max(1, round(Sharpening.steps * budget)), seed=seed)
+    lexicon = prepared.material.lexicon
+    sharpen(prepared.model, prepared.tokenizer, data, prepared.photos, lexicon, work, last, clock.note)
     export(prepared.model, prepared.tokenizer, out)
     typer.echo(f"the model is in {out}")
 

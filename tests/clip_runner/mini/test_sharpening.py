@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from transformers import CLIPConfig, CLIPModel
 from typer.testing import CliRunner
 
-from clip_runner.encoder import Encoder
 from clip_runner.mini import tower
 from clip_runner.mini.archives import Photo
 from clip_runner.mini.batches import Sides
@@ -18,7 +19,7 @@ from clip_runner.mini.gallery import VIEWS, Gallery
 from clip_runner.mini.prepare import Prepared
 from clip_runner.mini.sharpen import app, sharpen
 from clip_runner.mini.sharpening import Sharpened, Sharpening
-from clip_runner.settings import RunnerSettings
+from clip_runner.mini.train import app as training
 
 PLAN = Sharpening(steps=4, titles=6, described=6, bank=3, phrases=4, seed=3)
 
@@ -38,8 +39,13 @@ def sharpened(
         if line.startswith(end_at):
             raise KeyboardInterrupt
 
-    sharpen(start.model, start.tokenizer, archives, start.photos, work, plan, note)
+    sharpen(start.model, start.tokenizer, archives, start.photos, start.material.lexicon, work, plan, note)
     return [line for line in lines if line.startswith("step")]
+
+
+def weights(model: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = load_file(model / "model.safetensors")
+    return found
 
 
 def test_an_ended_run_goes_on_to_the_same_weights_and_leaves_the_vision_tower_as_it_is(
@@ -80,13 +86,51 @@ def test_products_of_one_kind_and_colour_come_to_be_told_apart(prepared: Prepare
     assert all(own())
 
 
+def test_without_titles_the_rest_is_trained(prepared: Prepared, archives: Path, tmp_path: Path) -> None:
+    start = fresh(prepared)
+    start = replace(start, photos=[photo for photo in start.photos if not photo.title])
+    assert len(sharpened(start, archives, tmp_path)) == 4
+    assert all(bool(value.isfinite().all()) for value in start.model.state_dict().values())
+
+
+def test_a_run_of_another_model_is_not_gone_on_with(prepared: Prepared, archives: Path, tmp_path: Path) -> None:
+    sharpened(fresh(prepared), archives, tmp_path)
+    other = fresh(prepared)
+    with torch.no_grad():
+        other.model.text_projection.weight.mul_(2)
+    assert len(sharpened(other, archives, tmp_path)) == 4
+    assert len(sharpened(other, archives, tmp_path, replace(PLAN, steps=3))) == 3
+
+
 def test_the_command_makes_a_model_of_a_model(prepared: Prepared, archives: Path, tmp_path: Path) -> None:
     export(prepared.model, prepared.tokenizer, tmp_path / "model")
-    folders = [str(folder) for folder in (archives, tmp_path / "model", tmp_path / "out")]
-    done = CliRunner().invoke(app, [*folders, "--work", str(tmp_path / "work"), "--steps", "1", "--device", "cpu"])
+    arguments = [str(archives), str(tmp_path / "model")]
+    options = ["--work", str(tmp_path / "work"), "--steps", "2", "--device", "cpu"]
+    for folder in ("out", "again"):
+        done = CliRunner().invoke(app, [*arguments, str(tmp_path / folder), *options])
+        assert done.exit_code == 0, done.output
+        assert f"the model is in {tmp_path / folder}" in done.output
+    before, out, again = (weights(tmp_path / each) for each in ("model", "out", "again"))
+    assert not torch.equal(before["text_projection.weight"], out["text_projection.weight"])
+    assert [name for name in out if name.startswith("vision_model.") and not torch.equal(before[name], out[name])] == []
+    assert [name for name in out if not torch.equal(out[name], again[name])] == []
+
+
+def test_what_is_no_model_of_this_form_is_refused(archives: Path, tmp_path: Path) -> None:
+    tiny = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    CLIPModel(CLIPConfig(text_config=tiny, vision_config=tiny)).save_pretrained(tmp_path / "tiny")
+    for model, why in (("nothing", "Invalid value for"), ("tiny", "another form")):
+        refused = CliRunner().invoke(app, [str(archives), str(tmp_path / model), str(tmp_path / "out")])
+        assert refused.exit_code == 2
+        assert why in refused.output
+
+
+def test_training_ends_with_it(archives: Path, teachers: Path, tmp_path: Path) -> None:
+    short = ["--budget", "0.002", "--open", "1", "--photos", "12", "--views", "1", "--batch", "4", "--device", "cpu"]
+    where = ["--teachers", str(teachers), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(training, [str(archives), *short, *where])
     assert done.exit_code == 0, done.output
-    assert f"the model is in {tmp_path / 'out'}" in done.output
-    encoder = Encoder(
-        RunnerSettings(_env_file=None, model_id=str(tmp_path / "out"), model_dtype="float32", model_threads=1)
-    )
-    assert encoder.encode_texts(["a red shirt"])["vector"].shape == (1, tower.DIM)
+    before, out = (weights(tmp_path / each) for each in ("work/unsharpened", "out"))
+    changed = {name for name in out if not torch.equal(before[name], out[name])}
+    assert "text_projection.weight" in changed
+    assert not [name for name in changed if name.startswith("vision_model.")]
