@@ -21,6 +21,12 @@ COLOURED_WORN = (
 )
 WORN = ("{wearer}'s {word}", "{wearer} {word}", "{word} for {wearer}")
 
+BESIDE = ("{}", "{}", "in {}", "{} instead", "the same in {}")
+"""How a colour is said beside a photo."""
+
+COMMON = 16
+"""Most photos have one of so many first colours; a rare one would be no temptation."""
+
 
 class Captions:
     """Draws texts. Every draw uses the given generator alone, so the same seed gives the same texts."""
@@ -51,6 +57,12 @@ class Captions:
         trait = photo.trait if draw.random() < 0.35 else UNKNOWN
         return self._named(concept, colour, wearer, trait, draw)
 
+    def recoloured(self, photo: Known, draw: random.Random) -> Claim:
+        """A colour alone, as it is said beside a photo: the claim is the photo's kind of thing in that colour."""
+        colour = draw.randrange(COMMON)
+        text = draw.choice(BESIDE).format(self._colour_name(colour, draw))
+        return Claim(_framed(text, draw), draw.choice(self._of_label[photo.label]), colour)
+
     def beside(self, photo: Known, draw: random.Random) -> Claim:
         """A text that is nearly true of the photo: its kind in another colour or pattern, or its colour on another
         kind."""
@@ -61,8 +73,7 @@ class Captions:
         if photo.colour == UNKNOWN or draw.random() < 0.4:
             concept = draw.randrange(len(self._lexicon.concepts))
             return self._named(concept, photo.colour, UNKNOWN, UNKNOWN, draw)
-        # Most photos have one of the first colours; a rare one would be no temptation.
-        return self._named(concept, draw.choice(colours[:16]), UNKNOWN, UNKNOWN, draw)
+        return self._named(concept, draw.choice(colours[:COMMON]), UNKNOWN, UNKNOWN, draw)
 
     def of_concept(self, concept: int, draw: random.Random) -> Claim:
         """A name or a description of a kind of thing."""
@@ -96,6 +107,10 @@ class Captions:
     def _colour(self, draw: random.Random) -> str:
         return draw.choice(draw.choice(self._lexicon.colour_words))
 
+    def _colour_name(self, colour: int, draw: random.Random) -> str:
+        names = self._lexicon.colour_words[colour]
+        return names[0] if draw.random() < 0.6 else draw.choice(names)
+
     def _named(self, concept: int, colour: int, wearer: int, trait: int, draw: random.Random) -> Claim:
         lexicon = self._lexicon
         thing = draw.choice(lexicon.concepts[concept].words)
@@ -105,8 +120,7 @@ class Captions:
             thing = f"{thing} {draw.choice(said.after)}" if after else f"{draw.choice(said.before)} {thing}"
         words = {"word": thing}
         if colour != UNKNOWN:
-            names = lexicon.colour_words[colour]
-            words["colour"] = names[0] if draw.random() < 0.6 else draw.choice(names)
+            words["colour"] = self._colour_name(colour, draw)
         if wearer != UNKNOWN:
             words["wearer"] = draw.choice(lexicon.wearer_words[wearer])
         frames = {

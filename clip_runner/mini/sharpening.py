@@ -17,15 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.functional import normalize
 
 from clip_runner.mini import tower
 from clip_runner.mini.captions import Captions
 from clip_runner.mini.claims import UNKNOWN, Claim, truth
 from clip_runner.mini.descent import Descent
 from clip_runner.mini.gallery import Gallery
-from clip_runner.mini.lexicon import Lexicon
+from clip_runner.mini.lexicon import UNSURE, Lexicon
 from clip_runner.mini.losses import contrast
 from clip_runner.mini.precision import faster
+
+TEXT_SHARES = (0.35, 0.65)
+"""How much words may count beside a photo; half is what the service does where nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class Sharpening:
     bank: int = 48
     """Texts a step that name some kind of thing."""
 
+    recoloured: int = 64
+    """Photos a step that are asked for in another colour: a photo and words beside it, as the service mixes them."""
+
     phrases: int = 64
     """Texts a step that keep the vectors they had."""
 
@@ -58,8 +65,9 @@ class Sharpening:
     photo_rate: float = 1e-4
     """Of the photos' projection."""
 
-    scale: float = 45.0
-    """What cosines are multiplied by at first: among all photos, many are nearly right."""
+    scale: float = 29.0
+    """What cosines are multiplied by at first, as after the stage `open`. With more, texts come to differ less from
+    each other, and count for little beside a photo."""
 
     average_over: int = 60
     seed: int = 0
@@ -128,15 +136,18 @@ class Sharpened:
     def _losses(self) -> dict[str, torch.Tensor]:
         plan, gallery, draw = self._plan, self._gallery, random.Random(f"{self._plan.seed} sharpening {self.step}")
         titles, others = self._titles(draw), self._others(draw)
+        shown = gallery.sides.draw(plan.recoloured, plan.home, draw)
+        colours = [self._captions.recoloured(gallery.known[photo], draw) for photo in shown]
         phrases = [self._captions.phrase(draw) for _ in range(plan.phrases)]
-        texts = [*(claim.text for claim in (*titles, *others)), *phrases]
+        texts = [*(claim.text for claim in (*titles, *others, *colours)), *phrases]
         views = torch.Generator().manual_seed(plan.seed * 1_000_003 + self.step)
         photos = tower.projected(self.model, gallery.drawn(views))
         with torch.no_grad():
             before = tower.encode(self._before, self._tokenizer, phrases)
         with faster(photos.device):
             vectors = tower.encode(self.model, self._tokenizer, texts)
-        of_titles, of_others, kept = torch.split(vectors, [len(titles), len(others), len(phrases)])
+        sizes = [len(titles), len(others), len(colours), len(phrases)]
+        of_titles, of_others, of_colours, kept = torch.split(vectors, sizes)
         losses = {"kept": plan.keeping * (1 - (kept * before).sum(dim=1)).mean()}
         if titles:
             losses["titles"] = self._contrast(photos, of_titles, self._truth(titles))
@@ -145,7 +156,17 @@ class Sharpened:
         sides = [side for side in (self._at_home, ~self._at_home) if side.any()]
         apart = [self._contrast(photos[side], of_others, right[side]) for side in sides]
         losses["described"] = torch.stack(apart).mean()
+        losses["recoloured"] = self._recoloured(photos, shown, of_colours, colours, draw)
         return losses
+
+    def _recoloured(
+        self, photos: torch.Tensor, shown: list[int], texts: torch.Tensor, claims: list[Claim], draw: random.Random
+    ) -> torch.Tensor:
+        right = self._truth(claims)
+        # Who shows a photo knows it; whether it is found, too, does not matter.
+        right[shown, range(len(shown))] = UNSURE
+        share = torch.tensor([[draw.uniform(*TEXT_SHARES)] for _ in shown], device=texts.device)
+        return self._contrast(photos, normalize(share * texts + (1 - share) * photos[shown], dim=1), right)
 
     def _truth(self, claims: Sequence[Claim]) -> torch.Tensor:
         """How each claim stands to each photo, int8 (photos, claims)."""

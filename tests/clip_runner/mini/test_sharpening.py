@@ -21,7 +21,7 @@ from clip_runner.mini.sharpen import app, sharpen
 from clip_runner.mini.sharpening import Sharpened, Sharpening
 from clip_runner.mini.train import app as training
 
-PLAN = Sharpening(steps=4, titles=6, described=6, bank=3, phrases=4, seed=3)
+PLAN = Sharpening(steps=4, titles=6, described=6, recoloured=5, bank=3, phrases=4, seed=3)
 
 
 def fresh(prepared: Prepared) -> Prepared:
