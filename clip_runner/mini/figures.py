@@ -38,6 +38,10 @@ HOME_CLASSES = tuple(
 ENOUGH = 10
 """Relevant photos that a query must have, so that its precision@10 can reach 1."""
 
+COLOURS = ("Black", "White", "Blue", "Red", "Green")
+BESIDE = 5
+"""Results that are looked at for a photo with a colour beside it, and photos of that type and colour there must be."""
+
 WEARERS = ("men", "women", "boys", "girls")
 
 Vectors = NDArray[np.float32]
@@ -84,6 +88,24 @@ class Side:
         found = [any(self.photos[n].title == title for n in row) for title, row in zip(titles, first, strict=True)]
         return mean_interval(np.array(found, np.float64))
 
+    def recoloured(self, colours: Sequence[str]) -> Interval:
+        """Mean precision@5 of each photo with another colour's name beside it, each with half the weight, for others of
+        its type in that colour; where there are five."""
+        counts = Counter((photo.label, photo.colour) for photo in self.photos)
+        scores = []
+        for colour, words in zip(colours, self._texts([colour.lower() for colour in colours]), strict=True):
+            asked = [
+                number
+                for number, photo in enumerate(self.photos)
+                if photo.colour != colour and counts[photo.label, colour] >= BESIDE
+            ]
+            table = (self.vectors[asked] + words) @ self.vectors.T
+            table[range(len(asked)), asked] = -np.inf  # who shows a photo knows it
+            for number, first in zip(asked, np.argsort(-table, axis=1)[:, :BESIDE], strict=True):
+                wanted = (self.photos[number].label, colour)
+                scores.append(np.mean([(self.photos[n].label, self.photos[n].colour) == wanted for n in first]))
+        return mean_interval(np.array(scores))
+
     def _texts(self, texts: Sequence[str]) -> Vectors:
         made: Vectors = self._encoder.encode_texts([PROMPT.format(text) for text in texts])["vector"]
         return made
@@ -112,6 +134,7 @@ def measure(model: Path, data: Path) -> Kinds:
         "shop photos, by colour, gender and type": shop.precision(
             shop_queries(shop.photos, lambda p: (_wearer(p), p.colour, p.label))
         ),
+        f"shop photos, by a photo and another colour (precision@{BESIDE})": shop.recoloured(COLOURS),
         f"shop photos, by the product's title (in the first ten of {len(shop.photos):,})": shop.own_title(),
     }
 

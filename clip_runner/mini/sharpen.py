@@ -47,11 +47,13 @@ def main(
 
     train, held_out = usable(read_manifest(data))
     lexicon = read_lexicon({label_of(photo) for photo in (*train, *held_out)})
-    loaded = CLIPModel.from_pretrained(model).float().eval().to(choose_device(device))
+    # A folder of this machine, safetensors alone: nothing is fetched, and no revision can be named.
+    loaded = CLIPModel.from_pretrained(model, local_files_only=True, use_safetensors=True)  # nosec B615
+    loaded = loaded.float().eval().to(choose_device(device))
     form = (loaded.config.vision_config.image_size, loaded.config.projection_dim)
     if form != (tower.SIZE, tower.DIM):
         raise typer.BadParameter(f"{model} is a CLIP of another form than the one that is trained here")
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)  # nosec B615
     plan = Sharpening(steps=steps, seed=seed)
     sharpen(loaded, tokenizer, data, select(train, photos, seed), lexicon, work, plan, Clock().note)
     export(loaded, tokenizer, out)
