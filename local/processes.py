@@ -8,8 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ class ChildFailed(Exception):
     """A child ended, or did not become ready; the message names it and its log."""
 
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 _LONGEST_LINE = 300  # characters of a child's last words
 _LOG_LIMIT = 5_000_000  # bytes; a longer log is put aside at the next start
@@ -32,6 +34,25 @@ def _end_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+@contextlib.contextmanager
+def _endings_wait() -> Iterator[None]:
+    """Hear of SIGINT, SIGTERM and SIGHUP after the block; only the main thread would hear of them in it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    told: list[int] = []
+    # Others, ignored or left to the system, stay as they are: the child inherits them.
+    handled = [number for number in _ENDINGS if callable(signal.getsignal(number))]
+    before = {number: signal.signal(number, lambda heard, _: told.append(heard)) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for heard in told[:1]:
+        signal.raise_signal(heard)
+
+
 class Child:
     """A program in a process group of its own, its output in a log file."""
 
@@ -43,7 +64,7 @@ class Child:
         log.parent.mkdir(parents=True, exist_ok=True)
         if log.exists() and log.stat().st_size > _LOG_LIMIT:
             log.replace(log.with_suffix(".before.log"))
-        with log.open("ab") as output:
+        with log.open("ab") as output, self._stopped_if_told_to_end():
             # The group lets us end the children's children; a terminal's Ctrl-C reaches only us.
             self._process = subprocess.Popen(  # noqa: S603 - its callers name the programs, no shell
                 command,
@@ -55,6 +76,17 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
             )
+
+    @contextlib.contextmanager
+    def _stopped_if_told_to_end(self) -> Iterator[None]:
+        """An ending in the middle of the block would leave a child of which nobody knows: it waits until its end."""
+        try:
+            with _endings_wait():
+                yield
+        except BaseException:
+            if hasattr(self, "_process"):
+                self.stop()
+            raise
 
     @property
     def pid(self) -> int:

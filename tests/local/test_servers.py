@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,7 +16,7 @@ import pytest
 from catalog.images import ImageStore
 from catalog.item import Item
 from catalog.vectors import Collection, CollectionModel, VectorDatabase
-from local.processes import ChildFailed
+from local.processes import Child, ChildFailed
 from local.servers import start_milvus_lite
 from tests.stack import Stores
 
@@ -111,3 +112,19 @@ def test_a_server_that_cannot_start_says_why_and_is_gone(own: Stores, tmp_path: 
         start_milvus_lite(tmp_path / "milvus", own.milvus_port + 1)  # its data belongs to the one that runs
     assert own.milvus.pid in before
     assert {child.pid for child in psutil.Process().children()} <= before
+
+
+def test_who_is_told_to_end_while_a_child_starts_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = subprocess.Popen.__init__
+
+    def interrupted(self: subprocess.Popen[bytes], *arguments: object, **named: object) -> None:
+        start(self, *arguments, **named)  # type: ignore[call-overload]  # whatever the child asks for
+        started.append(self.pid)
+        signal.raise_signal(signal.SIGINT)  # before anybody holds the child
+
+    started: list[int] = []
+    monkeypatch.setattr(subprocess.Popen, "__init__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Child("a sleeper", ["sleep", "600"], env={}, log=tmp_path / "log")
+    assert started
+    assert not psutil.pid_exists(started[0])
