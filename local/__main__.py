@@ -10,12 +10,9 @@ from types import FrameType
 from catalog.errors import CatalogError
 from environment import from_environment
 from local.claims import Claimed
-from local.processes import ChildFailed
+from local.processes import ENDINGS, ChildFailed
 from local.settings import LocalSettings
 from local.stack import Stack
-
-# Ctrl-C, `kill`, and a terminal that was closed.
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _say(text: str) -> None:
@@ -30,14 +27,14 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 def _ignore_endings() -> None:
     """From here on all is being ended anyway, and must not be interrupted in that."""
-    for number in _ENDINGS:
+    for number in ENDINGS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> int:
     """Start, report, wait; the exit code is 1 when a part could not start or ended by itself."""
     stack = Stack(from_environment(LocalSettings), _say)
-    for number in _ENDINGS:
+    for number in ENDINGS:
         signal.signal(number, _stop)
     try:
         stack.start()

@@ -20,7 +20,9 @@ class ChildFailed(Exception):
     """A child ended, or did not become ready; the message names it and its log."""
 
 
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, `kill`, and a terminal that was closed."""
+
 _PR_SET_PDEATHSIG = 1
 _LONGEST_LINE = 300  # characters of a child's last words
 _LOG_LIMIT = 5_000_000  # bytes; a longer log is put aside at the next start
@@ -42,7 +44,7 @@ def _endings_wait() -> Iterator[None]:
         return
     told: list[int] = []
     # Others, ignored or left to the system, stay as they are: the child inherits them.
-    handled = [number for number in _ENDINGS if callable(signal.getsignal(number))]
+    handled = [number for number in ENDINGS if callable(signal.getsignal(number))]
     before = {number: signal.signal(number, lambda heard, _: told.append(heard)) for number in handled}
     try:
         yield

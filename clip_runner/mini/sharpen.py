@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +20,7 @@ from clip_runner.mini.gallery import Gallery, digest_of, look
 from clip_runner.mini.lexicon import Lexicon, read_lexicon
 from clip_runner.mini.plan import Plan
 from clip_runner.mini.selection import label_of, select, usable
-from clip_runner.mini.sharpening import Sharpened, Sharpening
+from clip_runner.mini.sharpening import Sharpening, SharpeningPlan
 
 app = typer.Typer(add_completion=False)
 
@@ -38,9 +37,9 @@ def main(
         Path(".train/sharpen")
     ),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    steps: Annotated[int, typer.Option(help="Half of them at the full rate.", min=1)] = Sharpening.steps,
+    steps: Annotated[int, typer.Option(help="Half of them at the full rate.", min=1)] = SharpeningPlan.steps,
     photos: Annotated[int, typer.Option(help="Against at most so many photos.", min=1)] = Plan.photos,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = Sharpening.seed,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = SharpeningPlan.seed,
 ) -> None:
     """Let a trained model's texts tell apart what is of one kind and colour."""
     from transformers import AutoTokenizer, CLIPModel
@@ -54,8 +53,8 @@ def main(
     if form != (tower.SIZE, tower.DIM):
         raise typer.BadParameter(f"{model} is a CLIP of another form than the one that is trained here")
     tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)  # nosec B615
-    plan = Sharpening(steps=steps, seed=seed)
-    sharpen(loaded, tokenizer, data, select(train, photos, seed), lexicon, work, plan, Clock().note)
+    plan = SharpeningPlan(steps=steps, seed=seed)
+    sharpen(loaded, tokenizer, data, select(train, photos, seed), lexicon, work, plan, Clock())
     export(loaded, tokenizer, out)
     typer.echo(f"the model is in {out}")
 
@@ -67,24 +66,17 @@ def sharpen(
     photos: Sequence[Photo],
     lexicon: Lexicon,
     work: Path,
-    plan: Sharpening,
-    note: Callable[[str], None],
+    plan: SharpeningPlan,
+    clock: Clock,
 ) -> None:
     """Train the model's texts against all these photos at once; what was begun in `work` is gone on with."""
     # Colours that were measured are left out: a wrong one is hardest on the texts that are almost right.
     known = know(photos, lexicon)
     # A run of another model, of other photos or of another plan is none that could be gone on with.
     begun = digest_of(model, *(photo.name for photo in photos), str(plan))
-    gallery = Gallery(look(model, data, photos, work, note), known, Sides(known, lexicon))
-    run = Sharpened(model, tokenizer, gallery, lexicon, plan, work / f"sharpening-{begun}.pt")
-    started, first = monotonic(), run.step
-
-    def report(step: int, losses: dict[str, float]) -> None:
-        left = (monotonic() - started) / (step + 1 - first) * (plan.steps - step - 1)
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        note(f"step {step + 1:,} of {plan.steps:,} (sharpening): {shown}; {left / 60:.0f} min left")
-
-    run.run(report)
+    gallery = Gallery(look(model, data, photos, work, clock.note), known, Sides(known, lexicon))
+    run = Sharpening(model, tokenizer, gallery, lexicon, plan, work / f"sharpening-{begun}.pt")
+    run.run(clock.steps(run.step, plan.steps))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ TEXT_SHARES = (0.35, 0.65)
 
 
 @dataclass(frozen=True)
-class Sharpening:
+class SharpeningPlan:
     """The numbers of a run."""
 
     steps: int = 400
@@ -77,7 +77,7 @@ class Sharpening:
         return rate * min(1.0, (step + 1) / 20, max(0.02, (self.steps - step) / (self.steps / 2)))
 
 
-class Sharpened:
+class Sharpening:
     """A run in progress over a model that was trained; it goes on from its checkpoint."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Sharpened:
         tokenizer: Any,
         gallery: Gallery,
         lexicon: Lexicon,
-        plan: Sharpening,
+        plan: SharpeningPlan,
         checkpoint: Path,
     ) -> None:
         self.model, self._tokenizer, self._gallery, self._lexicon, self._plan = model, tokenizer, gallery, lexicon, plan
@@ -118,7 +118,7 @@ class Sharpened:
     def step(self) -> int:
         return self._descent.step
 
-    def run(self, report: Callable[[int, dict[str, float]], None]) -> None:
+    def run(self, report: Callable[[int, str, dict[str, float]], None]) -> None:
         """Train to the end, and give the model the moving average of its weights."""
         while self.step < self._plan.steps:
             losses = self._losses()
@@ -129,7 +129,7 @@ class Sharpened:
                 ),
             )
             tower.keep_scale(self.model)
-            report(self.step, {name: float(value.detach()) for name, value in losses.items()})
+            report(self.step, "sharpening", {name: float(value.detach()) for name, value in losses.items()})
             self._descent.advance(end=self._plan.steps)
         self._descent.take_average()
 

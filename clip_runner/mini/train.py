@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +15,7 @@ from clip_runner.mini.export import export
 from clip_runner.mini.plan import Plan
 from clip_runner.mini.prepare import gather, prepare
 from clip_runner.mini.sharpen import sharpen
-from clip_runner.mini.sharpening import Sharpening
+from clip_runner.mini.sharpening import SharpeningPlan
 from clip_runner.mini.training import Training
 
 app = typer.Typer(add_completion=False)
@@ -55,19 +54,12 @@ def train(
         return
     prepared = prepare(data, teachers, work, plan, choose_device(device), clock.note)
     training = Training(prepared.model, prepared.tokenizer, prepared.material, plan, work / "checkpoint.pt")
-    started, first = monotonic(), training.step
-
-    def report(step: int, stage: str, losses: dict[str, float]) -> None:
-        left = (monotonic() - started) / (step + 1 - first) * (plan.steps - step - 1)
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        clock.note(f"step {step + 1:,} of {plan.steps:,} ({stage}): {shown}; {left / 60:.0f} min left")
-
-    training.run(report)
+    training.run(clock.steps(training.step, plan.steps))
     training.take_average()
     export(prepared.model, prepared.tokenizer, work / "unsharpened")
-    last = Sharpening(steps=max(1, round(Sharpening.steps * budget)), seed=seed)
+    last = SharpeningPlan(steps=max(1, round(SharpeningPlan.steps * budget)), seed=seed)
     lexicon = prepared.material.lexicon
-    sharpen(prepared.model, prepared.tokenizer, data, prepared.photos, lexicon, work, last, clock.note)
+    sharpen(prepared.model, prepared.tokenizer, data, prepared.photos, lexicon, work, last, clock)
     export(prepared.model, prepared.tokenizer, out)
     typer.echo(f"the model is in {out}")
 

@@ -14,14 +14,15 @@ from clip_runner.mini import tower
 from clip_runner.mini.archives import Photo
 from clip_runner.mini.batches import Sides
 from clip_runner.mini.claims import know
+from clip_runner.mini.clock import Clock
 from clip_runner.mini.export import export
 from clip_runner.mini.gallery import VIEWS, Gallery
 from clip_runner.mini.prepare import Prepared
 from clip_runner.mini.sharpen import app, sharpen
-from clip_runner.mini.sharpening import Sharpened, Sharpening
+from clip_runner.mini.sharpening import Sharpening, SharpeningPlan
 from clip_runner.mini.train import app as training
 
-PLAN = Sharpening(steps=4, titles=6, described=6, recoloured=5, bank=3, phrases=4, seed=3)
+PLAN = SharpeningPlan(steps=4, titles=6, described=6, recoloured=5, bank=3, phrases=4, seed=3)
 
 
 def fresh(prepared: Prepared) -> Prepared:
@@ -30,16 +31,17 @@ def fresh(prepared: Prepared) -> Prepared:
 
 
 def sharpened(
-    start: Prepared, archives: Path, work: Path, plan: Sharpening = PLAN, end_at: str = "no step"
+    start: Prepared, archives: Path, work: Path, plan: SharpeningPlan = PLAN, end_at: str = "no step"
 ) -> list[str]:
     lines: list[str] = []
 
-    def note(line: str) -> None:
-        lines.append(line)
-        if line.startswith(end_at):
-            raise KeyboardInterrupt
+    class Lines(Clock):
+        def note(self, line: str) -> None:
+            lines.append(line)
+            if line.startswith(end_at):
+                raise KeyboardInterrupt
 
-    sharpen(start.model, start.tokenizer, archives, start.photos, start.material.lexicon, work, plan, note)
+    sharpen(start.model, start.tokenizer, archives, start.photos, start.material.lexicon, work, plan, Lines())
     return [line for line in lines if line.startswith("step")]
 
 
@@ -82,7 +84,7 @@ def test_products_of_one_kind_and_colour_come_to_be_told_apart(prepared: Prepare
 
     assert sum(own()) < 4
     gallery = Gallery(outcomes, known, Sides(known, lexicon))
-    Sharpened(start.model, start.tokenizer, gallery, lexicon, plan, tmp_path / "checkpoint.pt").run(lambda *_: None)
+    Sharpening(start.model, start.tokenizer, gallery, lexicon, plan, tmp_path / "checkpoint.pt").run(lambda *_: None)
     assert all(own())
 
 
