@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from catalog.facets import count_facets
 from catalog.item import Item
+from catalog.schema import is_lite
 from catalog.vectors import Collection, CollectionModel, VectorDatabase
 from tests.catalog.conftest import MilvusSettings
 
@@ -138,10 +139,22 @@ def test_facets_are_kept_and_read_again_only_when_they_changed(vectors: VectorDa
     assert kept.total == 300
 
 
-def test_vectors_are_searched_by_an_index(milvus_settings: MilvusSettings, collection: Collection) -> None:
+def test_vectors_are_searched_by_the_index_for_their_server(
+    milvus_settings: MilvusSettings, collection: Collection
+) -> None:
     from pymilvus import MilvusClient
 
     client = MilvusClient(milvus_settings().milvus_uri)
     index = client.describe_index(collection.name, "vector")
+    lite = is_lite(client)
     client.close()
-    assert (index["index_type"], index["metric_type"]) == ("HNSW", "COSINE")
+    assert (index["index_type"], index["metric_type"]) == ("FLAT" if lite else "HNSW", "COSINE")
+
+
+def test_a_load_that_has_settled_holds_all_it_held(vectors: VectorDatabase, collection: Collection) -> None:
+    vectors.settle(collection)
+    vectors.settle(collection)  # with nothing new to settle
+    assert vectors.count(collection) == 1500
+    for number in range(0, 1500, 100):
+        first = vectors.search(collection, unit(number), limit=1)[0]
+        assert first.item.id == f"{number:04}"

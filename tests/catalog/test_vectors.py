@@ -99,6 +99,18 @@ def test_what_no_collection_could_hold_is_refused_before_it_is_sent(fields: dict
         odd.row()
 
 
+def test_none_of_a_few_items_is_out_of_reach(stores: Stores, vectors: VectorDatabase, collection: Collection) -> None:
+    """Milvus Lite indexes a handful too; a graph over so few now and then holds one that nothing leads to."""
+    vectors.upsert(collection, [item(number) for number in range(300)])
+    vectors.settle(collection)
+    (kept,) = (stores.folder / "milvus").rglob(f"{collection.name}/**/data_*.parquet")  # read from a segment
+    assert kept.stat().st_size > 0
+    vectors.upsert(collection, [item(number) for number in range(290, 320)])
+    exact = sorted(range(320), key=lambda number: -float(unit(number) @ unit(1000)))
+    hits = vectors.search(collection, unit(1000), limit=400)
+    assert [hit.item.id for hit in hits] == [f"item {number}" for number in exact]
+
+
 def test_the_alias_switches_in_one_step(vectors: VectorDatabase, collection: Collection) -> None:
     new = vectors.create(CollectionModel("newer@00000000", 4))
     assert vectors.current() == collection
