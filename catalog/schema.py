@@ -30,8 +30,8 @@ _CONSISTENCY = "Session"
 
 
 def is_lite(client: MilvusClient) -> bool:
-    """Whether Milvus Lite answers, and not a whole Milvus."""
-    return "lite" in str(client.get_server_version(timeout=WRITE_TIMEOUT))
+    """Whether Milvus Lite answers. A whole Milvus out of a Python package says "v2.3.5-lite", and is none."""
+    return str(client.get_server_version(timeout=WRITE_TIMEOUT)).startswith("milvus_lite")
 
 
 def make_items(client: MilvusClient, name: str, dim: int) -> None:

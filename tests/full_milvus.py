@@ -39,13 +39,15 @@ config.write_config()
 class FullMilvus:
     """Milvus standalone on a free port; can be stopped and started again over the same data."""
 
-    def __init__(self, folder: Path, *, authorization: bool = False, session_seconds: int = 2) -> None:
+    def __init__(self, folder: Path, *, authorization: bool = False, session_seconds: int = 2, **env: str) -> None:
+        """Start it in `folder`; `env` holds more of its settings, DATACOORD_SEGMENT_MAXSIZE for one."""
         _install()
         self._folder = folder.resolve()
         self._authorization = authorization
         # A server that ended without a goodbye is waited for so long by its successor; one that comes to no processor
         # for so long takes itself for dead, and ends.
         self._session_seconds = session_seconds
+        self._env = env
         self.port, self.metrics_port = free_port(), free_port()
         self._configure()
         self.start()
@@ -58,6 +60,7 @@ class FullMilvus:
             "LD_LIBRARY_PATH": str(_PROGRAM.parent),
             "ETCD_CONFIG_PATH": str(self._folder / "etcd.yaml"),
             "COMMON_SESSION_TTL": str(self._session_seconds),
+            **self._env,
         }
         command = [str(_PROGRAM), "run", "standalone"]
         log = self._folder / "milvus.log"

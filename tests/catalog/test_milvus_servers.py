@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from catalog.facets import count_facets
 from catalog.item import Item
-from catalog.schema import is_lite
 from catalog.vectors import Collection, CollectionModel, VectorDatabase
 from tests.catalog.conftest import MilvusSettings
 
@@ -140,15 +139,15 @@ def test_facets_are_kept_and_read_again_only_when_they_changed(vectors: VectorDa
 
 
 def test_vectors_are_searched_by_the_index_for_their_server(
-    milvus_settings: MilvusSettings, collection: Collection
+    milvus_settings: MilvusSettings, collection: Collection, request: pytest.FixtureRequest
 ) -> None:
     from pymilvus import MilvusClient
 
     client = MilvusClient(milvus_settings().milvus_uri)
     index = client.describe_index(collection.name, "vector")
-    lite = is_lite(client)
     client.close()
-    assert (index["index_type"], index["metric_type"]) == ("FLAT" if lite else "HNSW", "COSINE")
+    expected = {"lite": "FLAT", "full": "HNSW"}[request.node.callspec.params["milvus_settings"]]
+    assert (index["index_type"], index["metric_type"]) == (expected, "COSINE")
 
 
 def test_a_load_that_has_settled_holds_all_it_held(vectors: VectorDatabase, collection: Collection) -> None:
