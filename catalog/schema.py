@@ -21,7 +21,7 @@ _INDEX: dict[str, Any] = {"index_type": "HNSW", "params": {"M": 32, "efConstruct
 
 # Milvus Lite builds an index for a handful of items too, where a graph now and then leaves one out that nothing leads
 # to: it would never be found (Milvus itself compares fewer than 1,024 one by one). Comparing all is exact, and in Lite
-# no slower up to 100,000 items, see docs/performance.md.
+# faster than its graph but for filtered searches among 100,000, see docs/performance.md.
 _INDEX_OF_LITE: dict[str, Any] = {"index_type": "FLAT", "params": {}}
 
 # Session: who writes sees its own writes at once; what one that only reads asks for instead is told in

@@ -215,11 +215,11 @@ class VectorDatabase:
         # Results come sorted, so a lowest score cuts off their end alone: the same before the offset as after it.
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
-    def settle(self, collection: Collection) -> None:
-        """Make what was written fast to search; for the end of a load, however little it brought.
+    def into_segments(self, collection: Collection) -> None:
+        """Make what was written fast to search. For the end of every load, small ones too.
 
-        Milvus Lite reads what it has not put into segments row by row, a second for 20,000 items, and puts it there
-        only when 128 MB have come together. Milvus itself does so in its own time, and wants no help.
+        Milvus Lite reads what is in no segment yet row by row. While it moves it there, for a second at most, searches
+        wait. Milvus itself does so in its own time, and is not asked: its users may not flush.
         """
 
         def flush(client: MilvusClient) -> None:

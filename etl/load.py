@@ -128,7 +128,7 @@ class _Loading:
     def _end(self, collection: Collection, *, publish: bool) -> None:
         job, checkpoint = self._job, self._checkpoint
         if publish or checkpoint.fact("facets_due"):
-            job.patience.call("milvus", job.vectors.settle, collection)
+            job.patience.call("milvus", job.vectors.into_segments, collection)
             save_facets(job, collection)
             checkpoint.note("facets_due", False)
         if publish:

@@ -96,9 +96,9 @@ def rebuild(job: Job) -> Rebuilt:
     count = job.patience.call("milvus", job.vectors.count, new)
     if count != len(records) - failed:
         raise EtlError(f"{new.name} has {count} items instead of {len(records) - failed}; run the rebuild again")
+    job.patience.call("milvus", job.vectors.into_segments, new)
     if defects := verify(job, new, model).defects:
         raise EtlError(f"{new.name} is not whole: {defects[0]}; {old.name} is searched as before")
-    job.patience.call("milvus", job.vectors.settle, new)
     save_facets(job, new)
     job.patience.call("milvus", job.vectors.publish, new)
     _take_along(job, old, new)

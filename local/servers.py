@@ -38,10 +38,9 @@ def start_s3(data: Path, port: int, *, access_key: str, secret_key: str) -> Chil
     files, meta = data / "objects", f"badger://{data / 'meta'}"
     if (data / "meta.db").exists():  # made when it was SQLite
         meta = f"sqlite3://{data / 'meta.db'}"
-    else:
-        _forget_empty_logs(data / "meta")
     juicefs = str(_BIN / "juicefs")
     files.mkdir(parents=True, exist_ok=True)
+    _forget_empty_logs(data / "meta")
     # At each start: what is there already stays, and what a start that was cut short left undone is done.
     store = ["--storage", "file", "--bucket", f"{files}/", "--trash-days", "0"]
     done = subprocess.run(  # noqa: S603 - a list of our own, no shell
@@ -50,6 +49,7 @@ def start_s3(data: Path, port: int, *, access_key: str, secret_key: str) -> Chil
     )  # fmt: skip
     if done.returncode != 0:
         raise ChildFailed(f"the S3 server could not make its store in {data}: {done.stderr.strip()[-300:]}")
+    _forget_empty_logs(data / "meta")  # it ends without closing badger, now and then right after making one
     options = ["--multi-buckets", "--keep-etag", "--object-tag", "--object-meta", "--no-bgjob", "--backup-meta", "0"]
     command = [juicefs, "gateway", *options, "--no-usage-report", meta, f"{HOST}:{port}"]
     secrets = {"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key}
@@ -63,7 +63,7 @@ def start_s3(data: Path, port: int, *, access_key: str, secret_key: str) -> Chil
 
 
 def _forget_empty_logs(meta: Path) -> None:
-    """Remove badger's logs that a kill left empty, between their making and their first size: it would not open.
+    """Remove badger's logs that an end left empty, between their making and their first size: it would not open.
 
     Nothing is lost. Badger (v4) takes an empty file for a new one, where it means to open one that it knows
     (`openMemTables` and `valueLog.open`), and ends with "Create a new file".

@@ -6,7 +6,9 @@ import fcntl
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
@@ -39,7 +41,14 @@ config.write_config()
 class FullMilvus:
     """Milvus standalone on a free port; can be stopped and started again over the same data."""
 
-    def __init__(self, folder: Path, *, authorization: bool = False, session_seconds: int = 2, **env: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        authorization: bool = False,
+        session_seconds: int = 2,
+        env: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Start it in `folder`; `env` holds more of its settings, DATACOORD_SEGMENT_MAXSIZE for one."""
         _install()
         self._folder = folder.resolve()

@@ -150,9 +150,9 @@ def test_vectors_are_searched_by_the_index_for_their_server(
     assert (index["index_type"], index["metric_type"]) == (expected, "COSINE")
 
 
-def test_a_load_that_has_settled_holds_all_it_held(vectors: VectorDatabase, collection: Collection) -> None:
-    vectors.settle(collection)
-    vectors.settle(collection)  # with nothing new to settle
+def test_what_was_put_into_segments_is_all_there(vectors: VectorDatabase, collection: Collection) -> None:
+    vectors.into_segments(collection)
+    vectors.into_segments(collection)  # with nothing new to put there
     assert vectors.count(collection) == 1500
     for number in range(0, 1500, 100):
         first = vectors.search(collection, unit(number), limit=1)[0]

@@ -118,6 +118,7 @@ def test_users_of_milvus(guarded: FullMilvus) -> None:
     old, new = loader.create(model), loader.create(model)
     loader.upsert(new, [Item(id="a", object="a.jpg", content_hash="h", vector=vector)])
     for collection in (old, new):
+        loader.into_segments(collection)
         loader.publish(collection)
 
     time.sleep(2)  # what another connection wrote is seen a moment later

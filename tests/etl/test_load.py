@@ -52,6 +52,7 @@ def test_a_load_and_the_loads_after_it(system: System, folder: Path) -> None:
     assert loaded["0"] == {"title": "First", "colour": "red", "source": "shop", "price": 10.0, "on_sale": True}
     assert loaded["1"] == {"title": "Second", "source": "shop", "price": 12.0, "on_sale": False}
     assert loaded["3"]["title"] == "Fourth, last"
+    assert list(system.stores.folder.rglob("data_*.parquet"))  # in a segment: Milvus Lite is slow with what is in none
 
     # Again: nothing is encoded, nothing doubled.
     before = encoded_photos(system)

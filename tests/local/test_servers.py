@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -92,6 +93,25 @@ def test_the_store_starts_after_a_kill_while_it_made_a_log(own: Stores, kind: st
     logs[-1].with_name(following).touch()
     own.start_s3()
     assert images.get("s/1.jpg") == b"1"
+
+
+def test_the_store_starts_after_its_making_left_an_empty_log(own: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen once, after a kill: `juicefs format` ended well, and what it left could not be opened."""
+    own.s3.kill()
+    meta = own.folder / "s3" / "meta"
+    run = subprocess.run
+
+    def leaving_one(*arguments: Any, **named: Any) -> Any:
+        done = run(*arguments, **named)
+        left.append(meta / f"{max(int(log.stem) for log in meta.glob('*.mem')) + 1:05}.mem")
+        left[-1].touch()
+        return done
+
+    left: list[Path] = []
+    monkeypatch.setattr(subprocess, "run", leaving_one)
+    own.start_s3()
+    assert left
+    ImageStore(own.settings()).ensure_bucket()
 
 
 @pytest.mark.parametrize("paused", [False, True])
