@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Any
 
@@ -97,7 +98,16 @@ def accept_more_at_once(processes: int) -> None:
     async def listen(self: Server, sockets: list[socket.socket] | None = None) -> None:
         # Not those of the model's process, which the API alone calls.
         public = [one for one in sockets or () if one.family != socket.AF_UNIX]
-        more = [one.dup() for one in public for _ in range(_ACCEPTED_A_ROUND // processes - 1)]
+        more = [_again(one) for one in public for _ in range(_ACCEPTED_A_ROUND // processes - 1)]
         await startup(self, sockets and [*sockets, *more])
 
     Server.startup = listen  # type: ignore[method-assign]  # uvicorn has no other way in
+
+
+def _again(listening: socket.socket) -> socket.socket:
+    """The same socket by another descriptor.
+
+    `socket.dup` would make it blocking, for all processes that listen on it: one that runs already, and looks whether
+    there are more connections, would stand still until the next one comes.
+    """
+    return socket.socket(listening.family, listening.type, listening.proto, fileno=os.dup(listening.fileno()))

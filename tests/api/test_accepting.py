@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from contextlib import ExitStack
 
@@ -44,3 +45,24 @@ def test_hundreds_of_clients_wait_for_a_few_rounds_of_the_loop(monkeypatch: pyte
             socket.create_connection(address)
 
     uvloop.run(run())
+
+
+def test_whoever_listens_already_goes_on_while_another_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that starts beside others gets their socket; made blocking, one of them would stand still."""
+    seen: list[bool] = []
+
+    async def startup(_server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+        seen.extend(os.get_blocking(one.fileno()) for one in sockets or ())
+        for one in sockets or ():
+            one.close()
+
+    monkeypatch.setattr(uvicorn.Server, "startup", startup)
+    accept_more_at_once(processes=2)
+    with socket.create_server((HOST, 0)) as listening:
+        listening.setblocking(False)
+        # As BentoML hands it on: Python does not know that it is not blocking.
+        inherited = socket.socket(fileno=os.dup(listening.fileno()))
+        asyncio.run(uvicorn.Server(uvicorn.Config(PlainTextResponse("well"))).startup([inherited]))
+        assert len(seen) == 32
+        assert not any(seen)
+        assert not os.get_blocking(listening.fileno())
