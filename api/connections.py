@@ -98,14 +98,14 @@ def accept_more_at_once(processes: int) -> None:
     async def listen(self: Server, sockets: list[socket.socket] | None = None) -> None:
         # Not those of the model's process, which the API alone calls.
         public = [one for one in sockets or () if one.family != socket.AF_UNIX]
-        more = [_again(one) for one in public for _ in range(_ACCEPTED_A_ROUND // processes - 1)]
+        more = [_by_another_descriptor(one) for one in public for _ in range(_ACCEPTED_A_ROUND // processes - 1)]
         await startup(self, sockets and [*sockets, *more])
 
     Server.startup = listen  # type: ignore[method-assign]  # uvicorn has no other way in
 
 
-def _again(listening: socket.socket) -> socket.socket:
-    """The same socket by another descriptor.
+def _by_another_descriptor(listening: socket.socket) -> socket.socket:
+    """The same socket, as non-blocking as it is.
 
     `socket.dup` would make it blocking, for all processes that listen on it: one that runs already, and looks whether
     there are more connections, would stand still until the next one comes.

@@ -3,7 +3,8 @@
 Milvus Lite 3.2 is written for one process that does one thing after the other. Its own server (`milvus-lite server`)
 lets requests run side by side: upserts that meet spoil its log, so that after a restart rows are missing or the server
 does not start; and a collection that two clients ask for first is opened twice, of which one is never loaded. So here
-all collections are open before the first request comes, and whatever changes something runs alone.
+all collections are open before the first request comes, whatever changes something runs alone, and new rows are moved
+into segments early, without being out of sight meanwhile.
 """
 
 from __future__ import annotations

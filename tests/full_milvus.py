@@ -46,17 +46,15 @@ class FullMilvus:
         folder: Path,
         *,
         authorization: bool = False,
-        session_seconds: int = 2,
         env: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Start it in `folder`; `env` holds more of its settings, DATACOORD_SEGMENT_MAXSIZE for one."""
         _install()
         self._folder = folder.resolve()
         self._authorization = authorization
-        # A server that ended without a goodbye is waited for so long by its successor; one that comes to no processor
-        # for so long takes itself for dead, and ends.
-        self._session_seconds = session_seconds
-        self._env = env
+        # In seconds. A server that ended without a goodbye is waited for so long by its successor; one that comes to no
+        # processor for so long takes itself for dead, and ends.
+        self._env = {"COMMON_SESSION_TTL": "2", **env}
         self.port, self.metrics_port = free_port(), free_port()
         self._configure()
         self.start()
@@ -68,7 +66,6 @@ class FullMilvus:
             "METRICS_PORT": str(self.metrics_port),
             "LD_LIBRARY_PATH": str(_PROGRAM.parent),
             "ETCD_CONFIG_PATH": str(self._folder / "etcd.yaml"),
-            "COMMON_SESSION_TTL": str(self._session_seconds),
             **self._env,
         }
         command = [str(_PROGRAM), "run", "standalone"]

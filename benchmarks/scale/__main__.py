@@ -33,7 +33,11 @@ _INSERT = 5_000
 _INDEX_TIMEOUT = 3600.0
 # A segment is filled before it is closed, and left as it is. By default Milvus closes it at a quarter, merges, and
 # indexes anew: on two cores it was not done after 45 minutes.
-_MILVUS = {"DATACOORD_SEGMENT_SEALPROPORTION": "1.0", "DATACOORD_COMPACTION_ENABLEAUTOCOMPACTION": "false"}
+_MILVUS = {
+    "DATACOORD_SEGMENT_SEALPROPORTION": "1.0",
+    "DATACOORD_COMPACTION_ENABLEAUTOCOMPACTION": "false",
+    "COMMON_SESSION_TTL": "60",  # seconds; so busy, it must not take itself for dead after two
+}
 
 
 def main() -> int:
@@ -59,7 +63,7 @@ def main() -> int:
 @contextmanager
 def _milvus(folder: Path) -> Iterator[FullMilvus]:
     (folder / "milvus").mkdir(exist_ok=True)
-    server = FullMilvus(folder / "milvus", session_seconds=60, env=_MILVUS)
+    server = FullMilvus(folder / "milvus", env=_MILVUS)
     try:
         yield server
     finally:

@@ -67,7 +67,7 @@ def _panel(axis: Axes, panel: Panel, prometheus: Prometheus, since: float, now: 
                 stack.append((_name(query, series["metric"]), times, [value for _, value in points]))
     for name, times, heights in stack:
         # Moments may stand where matplotlib's types know numbers alone.
-        axis.plot(times, heights, label=name, linewidth=1)  # type: ignore[arg-type]
+        axis.plot(times, heights, label=name, linewidth=1)  # type: ignore[arg-type]  # it takes moments too
         drawn += 1
     if not drawn:
         axis.text(0.5, 0.5, "no data", ha="center", va="center", fontsize=8, color="grey",
@@ -76,13 +76,13 @@ def _panel(axis: Axes, panel: Panel, prometheus: Prometheus, since: float, now: 
         return
     axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
     # Moments again.
-    axis.set_xlim(datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(now, UTC))  # type: ignore[arg-type]
+    axis.set_xlim(datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(now, UTC))  # type: ignore[arg-type]  # it takes moments too
     axis.set_ylabel(panel.unit, fontsize=7)
     axis.grid(alpha=0.3)
     # matplotlib.dates is untyped.
-    locator = AutoDateLocator(maxticks=5)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(maxticks=5)  # type: ignore[no-untyped-call]  # it comes without types
     axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
+    axis.xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]  # it comes without types
     axis.legend(fontsize=6, loc="upper left", framealpha=0.6)
 
 
