@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STACK := $(or $(LOCAL_DIR),.local)/stack.env
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format fuzz sbom etl etl-proof eval train lock tables screenshots ui-load monitoring-proof clean-local bench bench-quick bench-cost bench-backends bench-large bench-memory bench-scale overload chaos soak
+.PHONY: help run test lint format fuzz sbom etl etl-proof eval train lock tables screenshots ui-load monitoring-proof clean-local bench bench-quick bench-cost bench-backends bench-large bench-gpu bench-memory bench-scale overload chaos soak
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -105,6 +105,9 @@ bench-backends: $(VENV)/.bench ## CPU time and accuracy of each backend and type
 
 bench-large: $(VENV)/.bench ## large photos, decoded in full and at a fraction: make bench-large [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m benchmarks.large $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
+
+bench-gpu: $(VENV)/.bench ## the encoder on a GPU beside its arithmetic, decoding, the service: make bench-gpu [ARGS="--workers 1 4"]
+	$(BIN)/python -m benchmarks.gpu $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
 
 bench-memory: $(VENV)/.bench ## the service's memory over 20,000 requests
 	$(BIN)/python -m benchmarks.memory $(ARGS)

@@ -43,8 +43,10 @@ class ServiceSettings(StoreSettings):
     api_workers: int = Field(1, ge=1)
     """API processes; each holds its own connections and limits."""
 
-    decode_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    """Threads that decode photos, in each API process."""
+    decode_threads: int = Field(
+        default_factory=lambda known: max(1, (os.cpu_count() or 1) // known.get("api_workers", 1)), ge=1
+    )
+    """Threads that decode photos, in each API process; together one a processor, where it is not said."""
 
     text_cache_items: int = Field(4096, ge=0)
     """Texts whose vectors each API process remembers, the ones used last; 0: none."""

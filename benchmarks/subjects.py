@@ -61,9 +61,9 @@ def stores(folder: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def service(
-    folder: Path, model: Path, places: Mapping[str, str], **env: str
+    folder: Path, model: Path, places: Mapping[str, str], *, ready: str = "/readyz", **env: str
 ) -> Iterator[tuple[Server, dict[str, str]]]:
-    """The service over the stores at `places`; and the variables that lead other programs to it."""
+    """The service over the stores at `places`, awaited at `ready`; and the variables that lead other programs to it."""
     port = free_port()
     environment = {
         "ENVIRONMENT": "local", "MODEL_ID": str(model), "HF_HUB_OFFLINE": "1", **places,
@@ -72,7 +72,7 @@ def service(
         "MAX_CONCURRENCY": "256", "LOG_LEVEL": "WARNING", **env,
     }  # fmt: skip
     command = [str(_BIN / "bentoml"), "serve", "service:FashionSearch", "--host", HOST, "--port", str(port)]
-    with running("the service", command, environment, port, folder) as server:
+    with running("the service", command, environment, port, folder, ready) as server:
         yield server, environment
 
 

@@ -11,18 +11,22 @@ import torch
 from loguru import logger
 from numpy.typing import NDArray
 
+from clip_runner.backends.graphs import Batch, sizes_up_to
 from clip_runner.backends.halving import Halving, best_size
-from clip_runner.backends.interface import Backend
-from clip_runner.backends.precision import fastest_that_agrees
+from clip_runner.backends.interface import Backend, Tokens
+from clip_runner.backends.precision import MIN_COSINE, fastest_that_agrees
+from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.hardware import fast_dtypes
 from clip_runner.identity import ModelIdentity
 from clip_runner.loading import LoadedModel, load_model
 from clip_runner.probes import PROBE_TEXTS, probe_pixels
 from clip_runner.settings import RunnerSettings
-from clip_runner.tokens import groups, padded, tokenise
+from clip_runner.tokens import groups, masks, padded, tokenise
 
-_TUNED_SIZES = (8, 16, 32, 64, 128, 256)  # photos in a batch, tried on a GPU at start
+# On a GPU, at start: photos at once that are tried, and tokens of the texts whose pass is recorded (searches: 5 to 20).
+_TUNED_SIZES = (8, 16, 32, 64, 128, 256)
 _TUNING_PASSES = 5
+_RECORDED_LENGTHS = (8, 16, 24, 32)
 
 
 def text_row_type(dim: int) -> np.dtype[Any]:
@@ -83,9 +87,14 @@ class Encoder:
         return rows
 
     def _encoded_group(self, ids: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
-        return _unit(
-            self._texts_that_fit.run(len(ids), lambda piece: self._backend.texts(padded(ids[piece], self._tokenizer)))
-        )
+        return _unit(self._texts_that_fit.run(len(ids), lambda piece: self._backend.texts(self._padded(ids[piece]))))
+
+    def _padded(self, ids: Sequence[NDArray[np.int64]]) -> Tokens:
+        if not masks(self._tokenizer):
+            return padded(ids, self._tokenizer)
+        step = self._backend.text_step
+        length = -(-max(map(len, ids)) // step) * step
+        return padded(ids, self._tokenizer, min(length, self.context_tokens))
 
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors of photos.
@@ -107,15 +116,36 @@ class Encoder:
 
             made = self._backend = OpenVinoBackend(settings, loaded)
             self._choose(settings, fast_dtypes(torch.device("cpu"))[:1], made.use)
+            made.settle()
             return made
-        from clip_runner.backends.torch_backend import TorchBackend
-
         by_torch = self._backend = TorchBackend(settings, loaded)
         self._choose(settings, fast_dtypes(torch.device(by_torch.device)), by_torch.use)
         if torch.device(by_torch.device).type == "cuda":
-            self._photos_that_fit.largest = self._tuned(settings.max_image_batch)
-        by_torch.capture(self._photos_that_fit.largest)
+            self._record(by_torch, settings)
+            by_torch.photos_at_once = self._tuned(by_torch, settings.max_image_batch)
         return by_torch
+
+    def _record(self, by_torch: TorchBackend, settings: RunnerSettings) -> None:
+        """Record passes, and keep them if they come to what plain ones do."""
+        plain = self._probe_vectors()
+        by_torch.capture(*self._shapes(settings))
+        cosine = float((self._probe_vectors() * plain).sum(axis=1).min())
+        if not cosine >= MIN_COSINE:
+            logger.warning("recorded passes do not agree with plain ones (cosine {:.4f}) and are not used", cosine)
+            by_torch.capture([], [])
+
+    def _shapes(self, settings: RunnerSettings) -> tuple[list[Batch], list[Batch]]:
+        """Batches of photos and of texts, in the shapes that come most."""
+        pixels = probe_pixels(self.pixel_spec, 4)
+        photos: list[Batch] = [
+            {"pixels": np.resize(pixels, (size, *pixels.shape[1:]))} for size in sizes_up_to(settings.max_image_batch)
+        ]
+        ids, _ = tokenise(self._tokenizer, ["x"], self.context_tokens, to_full_length=self._to_full_length)
+        lengths = [len(ids[0])]
+        if masks(self._tokenizer):
+            lengths = [length for length in _RECORDED_LENGTHS if length <= self.context_tokens]
+        sizes = sizes_up_to(settings.max_text_batch)
+        return photos, [padded(ids * size, self._tokenizer, length) for length in lengths for size in sizes]
 
     def _choose(self, settings: RunnerSettings, candidates: Sequence[str], use: Callable[[str], None]) -> None:
         if settings.model_dtype == "auto":
@@ -123,21 +153,22 @@ class Encoder:
         else:
             use(settings.model_dtype)
 
-    def _tuned(self, most: int) -> int:
-        """The batch of photos that this device encodes fastest, as tried out."""
+    def _tuned(self, by_torch: TorchBackend, most: int) -> int:
+        """The piece of a batch of photos that this device encodes fastest, as tried out."""
         pixels = probe_pixels(self.pixel_spec, 4)
+        batch = np.resize(pixels, (most, *pixels.shape[1:]))
 
         def rate(size: int) -> float:
-            batch = np.resize(pixels, (size, *pixels.shape[1:]))
-            self._backend.photos(batch)
+            by_torch.photos_at_once = size
+            by_torch.photos(batch)
             start = perf_counter()
             for _ in range(_TUNING_PASSES):
-                self._backend.photos(batch)
-            return size * _TUNING_PASSES / (perf_counter() - start)
+                by_torch.photos(batch)
+            return most * _TUNING_PASSES / (perf_counter() - start)
 
         sizes = [size for size in _TUNED_SIZES if size < most] + [most]
         chosen = best_size(sizes, rate)
-        logger.info("{} photos in a batch are the fastest here", chosen)
+        logger.info("{} photos at once are the fastest here", chosen)
         return chosen
 
     def _probe_vectors(self) -> NDArray[np.float32]:

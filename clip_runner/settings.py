@@ -6,10 +6,18 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BUNDLED_MODEL = Path(__file__).parent / "mini" / "fashion-clip-mini"
+
+
+def _cache() -> Path | None:
+    """Where a user's programs keep what they can make again; None without a home, as in some containers."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fashion-search"
+    except RuntimeError:
+        return None
 
 
 class RunnerSettings(BaseSettings):
@@ -35,6 +43,9 @@ class RunnerSettings(BaseSettings):
     model_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Threads of one forward pass on a CPU; a small one takes a single thread."""
 
+    model_cache_dir: Path | None = Field(default_factory=_cache)
+    """Where OpenVINO's form of a model is kept, in float32; empty: nowhere, and each start takes seconds longer."""
+
     max_text_batch: int = Field(128, ge=1)
     """Most texts in one forward pass."""
 
@@ -43,6 +54,11 @@ class RunnerSettings(BaseSettings):
 
     request_timeout: float = Field(30, gt=0)
     """Seconds after which nobody waits for an answer any more (the service's limit)."""
+
+    @field_validator("model_cache_dir", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
 
     @model_validator(mode="after")
     def _backend_has_the_type(self) -> RunnerSettings:

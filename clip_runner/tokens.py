@@ -45,14 +45,19 @@ def groups(ids: Sequence[NDArray[np.int64]]) -> Iterator[list[int]]:
         yield group
 
 
-def padded(ids: Sequence[NDArray[np.int64]], tokenizer: Any) -> Tokens:
-    """A batch as the model takes it, padded to its longest text."""
-    length = max(map(len, ids))
+def padded(ids: Sequence[NDArray[np.int64]], tokenizer: Any, length: int = 0) -> Tokens:
+    """A batch as the model takes it, padded to its longest text, or to `length` where that is more."""
+    length = max(length, *map(len, ids))
     batch = np.full((len(ids), length), tokenizer.pad_token_id, np.int64)
     mask = np.zeros((len(ids), length), np.int64)
     for row, marks, text in zip(batch, mask, ids, strict=True):
         row[: len(text)] = text
         marks[: len(text)] = 1
-    if "attention_mask" not in tokenizer.model_input_names:
+    if not masks(tokenizer):
         return {"input_ids": batch}
     return {"input_ids": batch, "attention_mask": mask}
+
+
+def masks(tokenizer: Any) -> bool:
+    """Whether its model is told which tokens are padding; without that, a text's length is part of its meaning."""
+    return "attention_mask" in tokenizer.model_input_names

@@ -21,6 +21,9 @@ class Backend(Protocol):
     device: str
     dtype: str
 
+    text_step: int
+    """Texts come padded to a multiple of so many tokens: where each new shape costs time, there are few."""
+
     def texts(self, tokens: Tokens) -> NDArray[np.float32]:
         """Features (n, dim), of any length; OutOfMemory where the batch does not fit."""
         ...

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from clip_runner.backends.interface import Tokens
 from clip_runner.loading import LoadedModel, ModelUnavailable
 from clip_runner.settings import RunnerSettings
+from clip_runner.tokens import masks
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenVinoBackend:
-    """Both towers, traced from torch and compiled for this processor."""
+    """Both towers, compiled for this processor."""
 
     device = "cpu"
+    text_step = 1
 
     def __init__(self, settings: RunnerSettings, loaded: LoadedModel) -> None:
         try:
             import openvino
+
+            from clip_runner.backends.openvino_towers import towers
         except ImportError as error:
             raise ModelUnavailable(
                 "MODEL_BACKEND=openvino: the package openvino is not installed; install it, or set MODEL_BACKEND=torch."
             ) from error
         self._core = openvino.Core()
         self._threads = settings.model_threads
-        with torch.no_grad():
-            spec, length = loaded.pixel_spec, min(8, loaded.context_tokens)
-            pixels = torch.zeros((2, spec.height, spec.width, 3), dtype=torch.uint8)
-            self._photos_model = openvino.convert_model(_Vision(loaded).eval(), example_input=pixels)
-            ids = torch.ones((2, length), dtype=torch.int64)
-            self._masked = "attention_mask" in loaded.tokenizer.model_input_names
-            example = (ids, torch.ones_like(ids)) if self._masked else (ids,)
-            self._texts_model = openvino.convert_model(_Text(loaded).eval(), example_input=example)
+        self._masked = masks(loaded.tokenizer)
+        self._towers = towers(self._core, loaded, settings.model_cache_dir)
         self.use("float32")
 
     def use(self, dtype: str) -> None:
@@ -46,9 +41,12 @@ class OpenVinoBackend:
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": 1,
         }
-        self._photos = self._core.compile_model(self._photos_model, "CPU", options)
-        self._texts = self._core.compile_model(self._texts_model, "CPU", options)
+        self._photos, self._texts = (self._core.compile_model(tower, "CPU", options) for tower in self._towers)
         self.dtype = dtype
+
+    def settle(self) -> None:
+        """Stay with the type in use: what was compiled holds its own weights, the rest of the memory is given back."""
+        self._towers = []
 
     def texts(self, tokens: Tokens) -> NDArray[np.float32]:
         given = [tokens["input_ids"], tokens["attention_mask"]] if self._masked else [tokens["input_ids"]]
@@ -56,25 +54,3 @@ class OpenVinoBackend:
 
     def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.array(self._photos([np.ascontiguousarray(pixels)])[0], np.float32)
-
-
-class _Vision(torch.nn.Module):
-    def __init__(self, loaded: LoadedModel) -> None:
-        super().__init__()
-        self._model = loaded.model
-        self._rescale = loaded.rescale
-        self._mean = torch.tensor(loaded.mean).view(1, 3, 1, 1)
-        self._std = torch.tensor(loaded.std).view(1, 3, 1, 1)
-
-    def forward(self, pixels: torch.Tensor) -> Any:
-        values = (pixels.permute(0, 3, 1, 2).float() * self._rescale - self._mean) / self._std
-        return self._model.get_image_features(pixel_values=values).pooler_output
-
-
-class _Text(torch.nn.Module):
-    def __init__(self, loaded: LoadedModel) -> None:
-        super().__init__()
-        self._model = loaded.model
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
-        return self._model.get_text_features(input_ids=input_ids, attention_mask=attention_mask).pooler_output

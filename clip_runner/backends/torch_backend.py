@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
+from loguru import logger
 from numpy.typing import NDArray
 
-from clip_runner.backends.graphs import PhotoGraphs
+from clip_runner.backends.graphs import Batch, Graphs, Tensors
 from clip_runner.backends.interface import OutOfMemory, Tokens
 from clip_runner.backends.threads import Threads
 from clip_runner.hardware import choose_device
 from clip_runner.loading import LoadedModel, load_model
 from clip_runner.settings import RunnerSettings
+
+_GPU_TEXT_STEP = 8  # tokens
 
 
 class TorchBackend:
@@ -37,11 +41,19 @@ class TorchBackend:
         self._model: Any = loaded.model.to(self._device)
         self.device = str(self._device)
         self.dtype = "float32"
-        self._graphs: PhotoGraphs | None = None
+        self.text_step = 1
+        if self._device.type == "cuda":
+            self.text_step = _GPU_TEXT_STEP
+            # cuDNN's attention, which torch prefers on recent chips, makes a plan for each new shape: 0.3 s, and texts
+            # come in many shapes.
+            torch.backends.cuda.enable_cudnn_sdp(False)
+        self.photos_at_once: int | None = None
+        self._photo_graphs: Graphs | None = None
+        self._text_graphs: Graphs | None = None
 
     def use(self, dtype: str) -> None:
         """Compute in float32, bfloat16, float16, or `mixed`: sums and norms in float32, products in bfloat16."""
-        self._graphs = None
+        self._photo_graphs = self._text_graphs = None
         if dtype in ("float32", "mixed") and self._rounded:
             # Rounded weights cannot be widened again: read them anew rather than hold two copies.
             self._model = load_model(self._model_id).model.to(self._device)
@@ -58,24 +70,50 @@ class TorchBackend:
         self._rounded = self._rounded or dtype != "float32"
         self.dtype = dtype
 
-    def capture(self, largest: int) -> None:
-        """On a GPU: record the vision tower for a few fixed batch sizes, so that a batch costs one launch."""
+    def capture(self, photos: Sequence[Batch], texts: Sequence[Batch]) -> None:
+        """On a GPU: record the towers for batches of these shapes, so that such a batch costs one launch.
+
+        Args:
+            photos: `pixels`, by rising size.
+            texts: tokens.
+        """
         if self._device.type == "cuda":
-            self._graphs = PhotoGraphs(self._vision, self._device, largest)
+            self._photo_graphs = self._recorded("photos", lambda given: _tensor(self._vision(given["pixels"])), photos)
+            self._text_graphs = self._recorded(
+                "texts", lambda given: _tensor(self._model.get_text_features(**given)), texts
+            )
+
+    def _recorded(self, what: str, forward: Callable[[Tensors], torch.Tensor], like: Sequence[Batch]) -> Graphs | None:
+        while like:
+            try:
+                with torch.inference_mode(), self._precision():
+                    return Graphs(forward, self._device, like)
+            except torch.OutOfMemoryError:
+                like = like[: len(like) // 2]
+            except RuntimeError as error:
+                logger.warning("the pass over {} cannot be recorded and is slower for it: {}", what, error)
+                break
+            torch.cuda.empty_cache()
+        return None
 
     def texts(self, tokens: Tokens) -> NDArray[np.float32]:
         self._share(self._text_threads, tokens["input_ids"].size)
         with _memory(), torch.inference_mode(), self._precision():
+            if self._text_graphs is not None and (shapes := self._text_graphs.shapes_for(tokens)):
+                return self._text_graphs.features([(shapes, tokens)])
             given = {name: self._moved(values) for name, values in tokens.items()}
             return _features(self._model.get_text_features(**given))
 
     def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._share(self._photo_threads, pixels[..., 0].size // self._patch**2)
         with _memory(), torch.inference_mode(), self._precision():
-            batch = torch.from_numpy(np.ascontiguousarray(pixels))
-            if self._graphs is not None:
-                return _features(self._graphs(batch))
-            return _features(self._vision(self._moved(batch)))
+            if self._photo_graphs is not None:
+                graphs, most = self._photo_graphs, self.photos_at_once or self._photo_graphs.sizes[-1]
+                pieces = [{"pixels": pixels[start : start + most]} for start in range(0, len(pixels), most)]
+                found = [(shapes, piece) for piece in pieces if (shapes := graphs.shapes_for(piece))]
+                if len(found) == len(pieces):
+                    return graphs.features(found)
+            return _features(self._vision(self._moved(np.ascontiguousarray(pixels))))
 
     def _vision(self, pixels: torch.Tensor) -> Any:
         """Features of uint8 pixels that are on the device."""
@@ -88,15 +126,14 @@ class TorchBackend:
         if self._device.type == "cpu":
             torch.set_num_threads(threads.for_rows(rows))
 
-    def _moved(self, values: NDArray[Any] | torch.Tensor) -> torch.Tensor:
-        tensor = torch.from_numpy(values) if isinstance(values, np.ndarray) else values
-        if self._device.type != "cuda":
-            return tensor
-        # From pinned memory the copy goes on while the processor prepares what comes next.
-        return tensor.pin_memory().to(self._device, non_blocking=True)
+    def _moved(self, values: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(values).to(self._device)
 
     def _precision(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self._device.type, torch.bfloat16) if self._mixed else nullcontext()
+        if not self._mixed:
+            return nullcontext()
+        # A graph outlives this: what autocast would keep until then, a recorded pass would read when it is gone.
+        return torch.autocast(self._device.type, torch.bfloat16, cache_enabled=self._device.type != "cuda")
 
 
 class _memory(AbstractContextManager[None]):
@@ -110,5 +147,10 @@ class _memory(AbstractContextManager[None]):
 
 def _features(output: Any) -> NDArray[np.float32]:
     """float32 features of what `get_*_features` returned (an object since transformers 5)."""
-    features: NDArray[np.float32] = getattr(output, "pooler_output", output).float().cpu().numpy()
+    features: NDArray[np.float32] = _tensor(output).float().cpu().numpy()
+    return features
+
+
+def _tensor(output: Any) -> torch.Tensor:
+    features: torch.Tensor = getattr(output, "pooler_output", output)
     return features

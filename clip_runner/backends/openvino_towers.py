@@ -1,0 +1,91 @@
+"""A model's towers in OpenVINO's form: traced from torch once, and kept."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import openvino
+import torch
+from loguru import logger
+
+from clip_runner.loading import LoadedModel
+
+_TOWERS = ("photos", "texts")
+_FORM = 1  # counted up when what is traced below changes: what was kept before does not fit any more
+
+
+def towers(core: openvino.Core, loaded: LoadedModel, kept_in: Path | None) -> list[openvino.Model]:
+    """The towers of photos and of texts, in float32.
+
+    Args:
+        core: what reads them.
+        loaded: the model.
+        kept_in: a folder in which they are looked for and kept; None: nowhere.
+    """
+    if kept_in is None:
+        return _traced(loaded)
+    fingerprint = loaded.identity.model.rpartition("@")[2]
+    folder = kept_in / f"{fingerprint}-openvino-{openvino.get_version().partition('-')[0]}-{_FORM}"
+    try:
+        return [core.read_model(folder / f"{name}.xml") for name in _TOWERS]
+    except RuntimeError:
+        if folder.exists():
+            logger.warning("{} cannot be read and is made anew", folder)
+            shutil.rmtree(folder, ignore_errors=True)
+    made = _traced(loaded)
+    _keep(made, folder)
+    return made
+
+
+def _traced(loaded: LoadedModel) -> list[openvino.Model]:
+    with torch.no_grad():
+        spec, length = loaded.pixel_spec, min(8, loaded.context_tokens)
+        pixels = torch.zeros((2, spec.height, spec.width, 3), dtype=torch.uint8)
+        photos = openvino.convert_model(_Vision(loaded).eval(), example_input=pixels)
+        ids = torch.ones((2, length), dtype=torch.int64)
+        example = (ids, torch.ones_like(ids)) if "attention_mask" in loaded.tokenizer.model_input_names else (ids,)
+        texts = openvino.convert_model(_Text(loaded).eval(), example_input=example)
+    return [photos, texts]
+
+
+def _keep(made: list[openvino.Model], folder: Path) -> None:
+    """Write the towers beside their folder first: one that was cut short is never taken for them."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(mkdtemp(dir=folder.parent, prefix="unfinished-"))
+    except OSError as error:
+        logger.info("the converted model is not kept, and made anew at each start: {}", error)
+        return
+    try:
+        for name, model in zip(_TOWERS, made, strict=True):
+            openvino.save_model(model, unfinished / f"{name}.xml", compress_to_fp16=False)
+        unfinished.rename(folder)
+        logger.info("the converted model is kept in {}", folder)
+    except (OSError, RuntimeError) as error:  # a full disk; another runner that was faster
+        logger.info("the converted model is not kept: {}", error)
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+class _Vision(torch.nn.Module):
+    def __init__(self, loaded: LoadedModel) -> None:
+        super().__init__()
+        self._model = loaded.model
+        self._rescale = loaded.rescale
+        self._mean = torch.tensor(loaded.mean).view(1, 3, 1, 1)
+        self._std = torch.tensor(loaded.std).view(1, 3, 1, 1)
+
+    def forward(self, pixels: torch.Tensor) -> Any:
+        values = (pixels.permute(0, 3, 1, 2).float() * self._rescale - self._mean) / self._std
+        return self._model.get_image_features(pixel_values=values).pooler_output
+
+
+class _Text(torch.nn.Module):
+    def __init__(self, loaded: LoadedModel) -> None:
+        super().__init__()
+        self._model = loaded.model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
+        return self._model.get_text_features(input_ids=input_ids, attention_mask=attention_mask).pooler_output
