@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import cycle, islice
 from time import perf_counter
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from clip_runner.backends.graphs import Batch, sizes_up_to
 from clip_runner.backends.halving import Halving, best_size
 from clip_runner.backends.interface import Backend, Tokens
-from clip_runner.backends.precision import MIN_COSINE, fastest_that_agrees
+from clip_runner.backends.precision import fastest_that_agrees
 from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.hardware import fast_dtypes
 from clip_runner.identity import ModelIdentity
@@ -121,18 +122,9 @@ class Encoder:
         by_torch = self._backend = TorchBackend(settings, loaded)
         self._choose(settings, fast_dtypes(torch.device(by_torch.device)), by_torch.use)
         if torch.device(by_torch.device).type == "cuda":
-            self._record(by_torch, settings)
+            by_torch.capture(*self._shapes(settings))
             by_torch.photos_at_once = self._tuned(by_torch, settings.max_image_batch)
         return by_torch
-
-    def _record(self, by_torch: TorchBackend, settings: RunnerSettings) -> None:
-        """Record passes, and keep them if they come to what plain ones do."""
-        plain = self._probe_vectors()
-        by_torch.capture(*self._shapes(settings))
-        cosine = float((self._probe_vectors() * plain).sum(axis=1).min())
-        if not cosine >= MIN_COSINE:
-            logger.warning("recorded passes do not agree with plain ones (cosine {:.4f}) and are not used", cosine)
-            by_torch.capture([], [])
 
     def _shapes(self, settings: RunnerSettings) -> tuple[list[Batch], list[Batch]]:
         """Batches of photos and of texts, in the shapes that come most."""
@@ -140,12 +132,20 @@ class Encoder:
         photos: list[Batch] = [
             {"pixels": np.resize(pixels, (size, *pixels.shape[1:]))} for size in sizes_up_to(settings.max_image_batch)
         ]
-        ids, _ = tokenise(self._tokenizer, ["x"], self.context_tokens, to_full_length=self._to_full_length)
-        lengths = [len(ids[0])]
-        if masks(self._tokenizer):
+        ids, _ = tokenise(
+            self._tokenizer, ["x", *PROBE_TEXTS], self.context_tokens, to_full_length=self._to_full_length
+        )
+        lengths = [max(map(len, ids))]
+        if masks(self._tokenizer) and not self._to_full_length:
             lengths = [length for length in _RECORDED_LENGTHS if length <= self.context_tokens]
-        sizes = sizes_up_to(settings.max_text_batch)
-        return photos, [padded(ids * size, self._tokenizer, length) for length in lengths for size in sizes]
+        texts: list[Batch] = []
+        for length in lengths:
+            fitting = cycle([text for text in ids if len(text) <= length])
+            texts += [
+                padded(list(islice(fitting, size)), self._tokenizer, length)
+                for size in sizes_up_to(settings.max_text_batch)
+            ]
+        return photos, texts
 
     def _choose(self, settings: RunnerSettings, candidates: Sequence[str], use: Callable[[str], None]) -> None:
         if settings.model_dtype == "auto":

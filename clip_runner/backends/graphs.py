@@ -7,11 +7,14 @@ shape serves a batch does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from clip_runner.backends.precision import MIN_COSINE
 
 Batch = Mapping[str, NDArray[Any]]
 """A tower's inputs by name, in the processor's memory; each has an item in each row."""
@@ -22,6 +25,7 @@ Tensors = dict[str, torch.Tensor]
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 _SLOTS = 2  # one that is computed, and one that is filled meanwhile
+_failed: list[Any] = []  # recordings that the allocator may still ask
 _WARM_UP = 3  # passes before recording: allocations and the choice of kernels must be over
 
 
@@ -51,11 +55,15 @@ class Graphs:
 
         Raises:
             torch.OutOfMemoryError: they do not fit.
-            RuntimeError: the model does what cannot be recorded, such as looking at its values.
+            RuntimeError: the model does what cannot be recorded, such as looking at its values, or a recorded pass does
+                not come to what a plain one does.
         """
         self._forward = forward
         self._pool = torch.cuda.graph_pool_handle()
+        self._device = device
         self._copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        # One for all: each stream that multiplies matrices has memory of its own for that, and keeps it.
+        self._recording = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # as above
         room = {name: max(batch[name].size for batch in like) for name in like[0]}
         self._given = {
             name: torch.empty(room[name], dtype=_dtype(values), device=device) for name, values in like[0].items()
@@ -67,6 +75,8 @@ class Graphs:
         """Batch sizes, in rising order."""
         rows, dim = self.sizes[-1], next(iter(self._recorded.values()))[1].shape[1]
         self._slots = [_Slot(self._given, rows, dim) for _ in range(_SLOTS)]
+        for batch in ordered:
+            self._compare({name: values[::-1] for name, values in batch.items()})
 
     def shapes_for(self, batch: Batch) -> Shapes | None:
         """The recorded shapes that serve a batch: as they are, with room for its rows; None where there are none."""
@@ -105,16 +115,41 @@ class Graphs:
             flat = self._given[name][: values.size]
             flat.copy_(torch.from_numpy(np.ascontiguousarray(values)).view(-1))
             given[name] = flat.view(values.shape)
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
+        before = torch.cuda.current_stream()
+        self._recording.wait_stream(before)
+        with torch.cuda.stream(self._recording):
             for _ in range(_WARM_UP):
                 self._forward(given)
-        torch.cuda.current_stream().wait_stream(side)
+        before.wait_stream(self._recording)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            made = self._forward(given)
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._recording):
+                made = self._forward(given)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:
+            self._clear_up(graph, before)
+            raise
         return graph, made
+
+    def _clear_up(self, graph: Any, before: torch.cuda.Stream) -> None:
+        """After a recording that failed: torch (2.13) stays in its stream, and keeps a hold on the allocator."""
+        _failed.append(graph)
+        torch.cuda.set_stream(before)
+        with suppress(Exception):
+            torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), self._pool)
+
+    def _compare(self, batch: Batch) -> None:
+        """A replay with a plain pass, over other values than those that were recorded."""
+        made = self.features([(_shapes(batch), batch)])
+        moved = {
+            name: torch.from_numpy(np.ascontiguousarray(values)).to(self._device) for name, values in batch.items()
+        }
+        plain = self._forward(moved).float().cpu().numpy()
+        lengths = np.linalg.norm(made, axis=1) * np.linalg.norm(plain, axis=1)
+        cosine = float(((made * plain).sum(axis=1) / lengths).min())
+        if not cosine >= MIN_COSINE:
+            raise RuntimeError(f"recorded for {_shapes(batch)}, its cosine to a plain pass is {cosine:.4f}")
 
 
 class _Slot:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
+from time import time
 from typing import Any
 
 import openvino
 import torch
+import transformers
 from loguru import logger
 
 from clip_runner.loading import LoadedModel
+from clip_runner.tokens import masks
 
 _TOWERS = ("photos", "texts")
+_UNFINISHED = "unfinished-"
+_LEFT_AFTER = 3600.0  # seconds
 _FORM = 1  # counted up when what is traced below changes: what was kept before does not fit any more
 
 
@@ -27,17 +34,31 @@ def towers(core: openvino.Core, loaded: LoadedModel, kept_in: Path | None) -> li
     """
     if kept_in is None:
         return _traced(loaded)
-    fingerprint = loaded.identity.model.rpartition("@")[2]
-    folder = kept_in / f"{fingerprint}-openvino-{openvino.get_version().partition('-')[0]}-{_FORM}"
-    try:
-        return [core.read_model(folder / f"{name}.xml") for name in _TOWERS]
-    except RuntimeError:
+    folder = kept_in / f"openvino-{_key(loaded)}"
+    with suppress(OSError):  # where it may not even be looked for, it cannot be kept either
         if folder.exists():
-            logger.warning("{} cannot be read and is made anew", folder)
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                return [core.read_model(folder / f"{name}.xml") for name in _TOWERS]
+            except RuntimeError:
+                logger.warning("{} cannot be read and is made anew", folder)
+                shutil.rmtree(folder, ignore_errors=True)
     made = _traced(loaded)
     _keep(made, folder)
     return made
+
+
+def _key(loaded: LoadedModel) -> str:
+    """What the traced towers depend on."""
+    parts = (
+        loaded.identity.model.rpartition("@")[2],
+        loaded.model.config.to_json_string(),
+        masks(loaded.tokenizer),
+        openvino.get_version(),
+        torch.__version__,
+        transformers.__version__,
+        _FORM,
+    )
+    return sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _traced(loaded: LoadedModel) -> list[openvino.Model]:
@@ -46,7 +67,7 @@ def _traced(loaded: LoadedModel) -> list[openvino.Model]:
         pixels = torch.zeros((2, spec.height, spec.width, 3), dtype=torch.uint8)
         photos = openvino.convert_model(_Vision(loaded).eval(), example_input=pixels)
         ids = torch.ones((2, length), dtype=torch.int64)
-        example = (ids, torch.ones_like(ids)) if "attention_mask" in loaded.tokenizer.model_input_names else (ids,)
+        example = (ids, torch.ones_like(ids)) if masks(loaded.tokenizer) else (ids,)
         texts = openvino.convert_model(_Text(loaded).eval(), example_input=example)
     return [photos, texts]
 
@@ -55,18 +76,27 @@ def _keep(made: list[openvino.Model], folder: Path) -> None:
     """Write the towers beside their folder first: one that was cut short is never taken for them."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(mkdtemp(dir=folder.parent, prefix="unfinished-"))
+        _clear_up(folder.parent)
+        unfinished = Path(mkdtemp(dir=folder.parent, prefix=_UNFINISHED))
     except OSError as error:
         logger.info("the converted model is not kept, and made anew at each start: {}", error)
         return
     try:
         for name, model in zip(_TOWERS, made, strict=True):
             openvino.save_model(model, unfinished / f"{name}.xml", compress_to_fp16=False)
+        unfinished.chmod(0o755)  # others who may look into the cache may use it
         unfinished.rename(folder)
         logger.info("the converted model is kept in {}", folder)
     except (OSError, RuntimeError) as error:  # a full disk; another runner that was faster
         logger.info("the converted model is not kept: {}", error)
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _clear_up(kept_in: Path) -> None:
+    """Remove what runners left that ended while they wrote."""
+    for left in kept_in.glob(f"{_UNFINISHED}*"):
+        if time() - left.stat().st_mtime > _LEFT_AFTER:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 class _Vision(torch.nn.Module):

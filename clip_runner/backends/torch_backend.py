@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -79,14 +79,15 @@ class TorchBackend:
         """
         if self._device.type == "cuda":
             self._photo_graphs = self._recorded("photos", lambda given: _tensor(self._vision(given["pixels"])), photos)
-            self._text_graphs = self._recorded(
-                "texts", lambda given: _tensor(self._model.get_text_features(**given)), texts
-            )
+            if self._photo_graphs is not None:  # after a failure, torch may not be able to record anything
+                self._text_graphs = self._recorded(
+                    "texts", lambda given: _tensor(self._model.get_text_features(**given)), texts
+                )
 
     def _recorded(self, what: str, forward: Callable[[Tensors], torch.Tensor], like: Sequence[Batch]) -> Graphs | None:
         while like:
             try:
-                with torch.inference_mode(), self._precision():
+                with self._pass():
                     return Graphs(forward, self._device, like)
             except torch.OutOfMemoryError:
                 like = like[: len(like) // 2]
@@ -98,7 +99,7 @@ class TorchBackend:
 
     def texts(self, tokens: Tokens) -> NDArray[np.float32]:
         self._share(self._text_threads, tokens["input_ids"].size)
-        with _memory(), torch.inference_mode(), self._precision():
+        with _memory(), self._pass():
             if self._text_graphs is not None and (shapes := self._text_graphs.shapes_for(tokens)):
                 return self._text_graphs.features([(shapes, tokens)])
             given = {name: self._moved(values) for name, values in tokens.items()}
@@ -106,7 +107,7 @@ class TorchBackend:
 
     def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._share(self._photo_threads, pixels[..., 0].size // self._patch**2)
-        with _memory(), torch.inference_mode(), self._precision():
+        with _memory(), self._pass():
             if self._photo_graphs is not None:
                 graphs, most = self._photo_graphs, self.photos_at_once or self._photo_graphs.sizes[-1]
                 pieces = [{"pixels": pixels[start : start + most]} for start in range(0, len(pixels), most)]
@@ -128,6 +129,13 @@ class TorchBackend:
 
     def _moved(self, values: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(values).to(self._device)
+
+    @contextmanager
+    def _pass(self) -> Iterator[None]:
+        # Which device is the current one is each thread's own, and what is loaded in one is computed in another.
+        device = torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext()
+        with device, torch.inference_mode(), self._precision():
+            yield
 
     def _precision(self) -> AbstractContextManager[Any]:
         if not self._mixed:

@@ -14,7 +14,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from clip_runner.backends.graphs import size_for, sizes_up_to
 from clip_runner.backends.halving import Halving, best_size
-from clip_runner.backends.interface import OutOfMemory
+from clip_runner.backends.interface import OutOfMemory, Tokens
 from clip_runner.backends.precision import fastest_that_agrees
 from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.encoder import Encoder
@@ -27,14 +27,19 @@ from tests.clip_runner.test_encoder import save_beside_tokenizer, settings
 TEXTS = [" ".join(["red", "dress", "with", "buttons"][: 1 + number % 4] * (1 + number // 12)) for number in range(60)]
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def narrow(folder: Path, *, context: int) -> Path:
     """A CLIP of two narrow layers: what is tested here does not depend on the size."""
     tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text = {**tiny, "vocab_size": 8192, "max_position_embeddings": 32, "eos_token_id": 8191, "bos_token_id": 8190}
+    tokens = {"vocab_size": 8192, "max_position_embeddings": context, "eos_token_id": 8191, "bos_token_id": 8190}
     torch.manual_seed(0)
-    config = CLIPConfig(text_config=text, vision_config={**tiny, "image_size": 32, "patch_size": 8}, projection_dim=32)
-    return save_beside_tokenizer(CLIPModel(config), tmp_path_factory.mktemp("models") / "small", size=32)
+    vision = {**tiny, "image_size": 32, "patch_size": 8}
+    config = CLIPConfig(text_config=tiny | tokens, vision_config=vision, projection_dim=32)
+    return save_beside_tokenizer(CLIPModel(config), folder, size=32)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return narrow(tmp_path_factory.mktemp("models") / "small", context=32)
 
 
 def vectors(encoder: Encoder) -> NDArray[np.float32]:
@@ -245,6 +250,29 @@ def test_a_texts_company_changes_nothing(small: Path) -> None:
     encoder = Encoder(settings(small))
     alone = np.concatenate([encoder.encode_texts([text])["vector"] for text in TEXTS])
     assert np.allclose(encoder.encode_texts(TEXTS)["vector"], alone, atol=1e-5)
+
+
+class Padding(TorchBackend):
+    """As on a GPU, where texts come in few lengths; keeps which."""
+
+    def __init__(self, model: Path) -> None:
+        super().__init__(settings(model), load_model(str(model)))
+        self.text_step = 8
+        self.lengths: set[int] = set()
+
+    def texts(self, tokens: Tokens) -> NDArray[np.float32]:
+        self.lengths.add(tokens["input_ids"].shape[1])
+        return super().texts(tokens)
+
+
+@pytest.mark.parametrize("context", [30, 32])
+def test_texts_padded_to_fewer_lengths_have_the_same_vectors(tmp_path: Path, context: int) -> None:
+    model = narrow(tmp_path / "model", context=context)
+    backend, texts = Padding(model), [*TEXTS, "red dress with buttons " * 12]
+    ours = Encoder(settings(model), backend).encode_texts(texts)["vector"]
+    assert np.allclose(ours, Encoder(settings(model)).encode_texts(texts)["vector"], atol=1e-5)
+    assert context in backend.lengths  # the longest, whatever the step
+    assert backend.lengths <= {8, 16, 24, context}
 
 
 def test_the_bundled_models_type_agrees_with_float32() -> None:

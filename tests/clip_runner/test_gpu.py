@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.encoder import Encoder
 from clip_runner.probes import probe_pixels
 from tests.clip_runner.test_backends import TEXTS, cosine, small, vectors
@@ -56,12 +57,26 @@ def test_more_photos_than_one_pass_takes_keep_their_order(small: Path) -> None:
     assert cosine(encoder.encode_pixels(pixels), Encoder(settings(small)).encode_pixels(pixels)) > 0.9999
 
 
-def test_texts_longer_than_any_recorded_are_encoded_too(small: Path) -> None:
+def test_texts_longer_than_any_recorded_are_encoded_too(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clip_runner.encoder._RECORDED_LENGTHS", (8,))
     texts = ["red dress with buttons " * 12, *TEXTS]
     theirs = Encoder(settings(small)).encode_texts(texts)
     ours = on_gpu(small).encode_texts(texts)
     assert cosine(ours["vector"], theirs["vector"]) > 0.9999
     assert ours["truncated"].tolist() == theirs["truncated"].tolist()
+
+
+def test_a_model_that_looks_at_its_values_is_not_recorded(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = TorchBackend._vision
+
+    def looking(self: TorchBackend, pixels: torch.Tensor) -> object:
+        assert pixels.float().mean().item() >= 0
+        return plain(self, pixels)
+
+    monkeypatch.setattr(TorchBackend, "_vision", looking)
+    encoder = on_gpu(small)
+    assert encoder._backend._photo_graphs is None  # type: ignore[attr-defined]  # torch's
+    assert cosine(vectors(encoder), vectors(Encoder(settings(small)))) > 0.9999
 
 
 def test_a_batch_that_does_not_fit_into_the_gpus_memory_is_halved(small: Path) -> None:
@@ -82,6 +97,8 @@ def test_a_batch_that_does_not_fit_into_the_gpus_memory_is_halved(small: Path) -
 
 
 def test_passes_that_do_not_fit_are_not_recorded(small: Path) -> None:
+    on_gpu(small)  # what torch takes once
+    torch.cuda.empty_cache()
     room = torch.cuda.memory_reserved() + 200 * 2**20
     torch.cuda.set_per_process_memory_fraction(room / torch.cuda.get_device_properties(0).total_memory)
     try:

@@ -117,6 +117,8 @@ class Overload:
         found = []
         if strange := {s: n for s, n in self.flood.statuses.items() if s not in ("200", "429", "503")}:
             found.append(f"answered {strange}")
+        if self.times < 0.95 * TIMES:
+            found.append(f"only {self.times:.1f} times as many were sent")
         if self.flood.troubles:
             found.append(f"not answered as it should be: {self.flood.troubles}")
         if self.slowdown > 2:
