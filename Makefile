@@ -106,7 +106,7 @@ bench-backends: $(VENV)/.bench ## CPU time and accuracy of each backend and type
 bench-large: $(VENV)/.bench ## large photos, decoded in full and at a fraction: make bench-large [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m benchmarks.large $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
 
-bench-gpu: $(VENV)/.bench ## the encoder on a GPU beside its arithmetic, decoding, the service: make bench-gpu [ARGS="--workers 1 4"]
+bench-gpu: $(VENV)/.bench ## the encoder beside what the GPU's arithmetic allows, decoding, the service: make bench-gpu [PHOTOS=folder] [ARGS=...]
 	$(BIN)/python -m benchmarks.gpu $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
 
 bench-memory: $(VENV)/.bench ## the service's memory over 20,000 requests

@@ -16,11 +16,12 @@ from api.errors import UnknownFilter as UnknownFilterAnswer
 from api.health import PartWatch
 from api.metering import Metrics
 from api.settings import ServiceSettings
+from catalog.collections import Collection
 from catalog.errors import CollectionMissing, InvalidFilter, StoreRefused, StoreUnavailable, UnknownFilter
 from catalog.facets import Facets
 from catalog.images import ImageStore
 from catalog.item import Item
-from catalog.vectors import Collection, Hit, VectorDatabase
+from catalog.vectors import Hit, VectorDatabase
 
 T = TypeVar("T")
 

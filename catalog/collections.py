@@ -31,7 +31,11 @@ class Collection:
 
 
 class Collections:
-    """Milvus' collections of one alias, and what is kept beside each; it knows nothing of items."""
+    """Milvus' collections of one alias, and what is kept beside each; it knows nothing of items.
+
+    Thread-safe; every call has a time limit. Every method raises StoreUnavailable when Milvus does not answer,
+    StoreRefused when it may not or cannot do what it was asked.
+    """
 
     def __init__(self, settings: StoreSettings) -> None:
         self._alias = settings.milvus_collection
@@ -94,14 +98,6 @@ class Collections:
         self._milvus.call(lambda client: client.drop_collection(name, timeout=WRITE_TIMEOUT))
         self._beside(name).drop()
 
-    def _target(self) -> str | None:
-        """The name of what the alias points to."""
-        try:
-            found = self._milvus.call(lambda client: client.describe_alias(self._alias, timeout=self._timeout))
-        except CollectionMissing:
-            return None
-        return str(found["collection_name"])
-
     def facets(self, collection: Collection, known: Facets | None = None) -> Facets:
         """The facets of the last load, empty where none have been counted; `known` itself where it is still true."""
         try:
@@ -112,6 +108,14 @@ class Collections:
     def save_facets(self, collection: Collection, facets: Facets) -> None:
         """Keep facets beside their collection, instead of those that were there."""
         self._beside(collection.name).save_facets(facets)
+
+    def _target(self) -> str | None:
+        """The name of what the alias points to."""
+        try:
+            found = self._milvus.call(lambda client: client.describe_alias(self._alias, timeout=self._timeout))
+        except CollectionMissing:
+            return None
+        return str(found["collection_name"])
 
     def _beside(self, name: str) -> About:
         return About(self._milvus, name, timeout=self._timeout)

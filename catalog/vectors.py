@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pymilvus import MilvusClient
 
-from catalog.collections import Collection, CollectionModel, Collections
+from catalog.collections import Collection, Collections
 from catalog.errors import ModelMismatch
 from catalog.filters import after, both, build_filter, one_of
 from catalog.item import Item, has_control
 from catalog.schema import ITEM_FIELDS, WRITE_TIMEOUT, is_lite
 from catalog.settings import StoreSettings
-
-__all__ = ["Collection", "CollectionModel", "Hit", "VectorDatabase"]
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ class Encoder:
         self._choose(settings, fast_dtypes(torch.device(by_torch.device)), by_torch.use)
         if torch.device(by_torch.device).type == "cuda":
             by_torch.capture(*self._shapes(settings))
-            by_torch.photos_at_once = self._tuned(by_torch, settings.max_image_batch)
+            if by_torch.records_photos:
+                by_torch.photos_at_once = self._tuned(by_torch, settings.max_image_batch)
         return by_torch
 
     def _shapes(self, settings: RunnerSettings) -> tuple[list[Batch], list[Batch]]:

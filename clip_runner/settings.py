@@ -44,7 +44,7 @@ class RunnerSettings(BaseSettings):
     """Threads of one forward pass on a CPU; a small one takes a single thread."""
 
     model_cache_dir: Path | None = Field(default_factory=_cache)
-    """Where OpenVINO's form of a model is kept, in float32; empty: nowhere, and each start takes seconds longer."""
+    """Where OpenVINO's form of a model is kept, in float32; empty: nowhere, and it is made anew at each start."""
 
     max_text_batch: int = Field(128, ge=1)
     """Most texts in one forward pass."""
@@ -58,7 +58,9 @@ class RunnerSettings(BaseSettings):
     @field_validator("model_cache_dir", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
+        if value == "":
+            return None
+        return Path(value).expanduser() if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _backend_has_the_type(self) -> RunnerSettings:

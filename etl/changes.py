@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.collections import Collection
 from catalog.item import Item
-from catalog.vectors import Collection, VectorDatabase
+from catalog.vectors import VectorDatabase
 from etl.checkpoint import Checkpoint, Known
 from etl.dataset import Record
 from etl.errors import RecordError

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
+from catalog.collections import Collection
 from catalog.facets import Facets
 from catalog.item import TEXT_FIELDS, Item
-from catalog.vectors import Collection
 from etl.checkpoint import Checkpoint
 from etl.job import Job
 from etl.load import pages, save_facets

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from catalog.collections import Collection
 from catalog.images import object_name
 from catalog.item import Item
-from catalog.vectors import Collection
 from etl.checkpoint import Checkpoint
 from etl.job import Job
 from etl.load import pages

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from types import TracebackType
 
+from catalog.collections import Collection, CollectionModel
 from catalog.images import ImageStore
-from catalog.vectors import Collection, CollectionModel, VectorDatabase
+from catalog.vectors import VectorDatabase
 from etl.checkpoint import Checkpoint
 from etl.encoder_client import EncoderClient, EncoderModel
 from etl.errors import EtlError

@@ -9,10 +9,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
+from catalog.collections import Collection
 from catalog.errors import StoreUnavailable
 from catalog.facets import count_facets
 from catalog.item import Item
-from catalog.vectors import Collection
 from etl.checkpoint import Checkpoint
 from etl.dataset import Dataset
 from etl.dead_letters import DeadLetters

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from catalog.collections import Collection
 from catalog.errors import StoreRefused
 from catalog.images import ImageStore
 from catalog.item import Item
-from catalog.vectors import Collection, VectorDatabase
+from catalog.vectors import VectorDatabase
 from etl.changes import Changes, Listed, NewPhoto, Ready
 from etl.checkpoint import Checkpoint, Known
 from etl.dataset import Record, Records

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
+from catalog.collections import Collection, CollectionModel
 from catalog.item import Item
-from catalog.vectors import Collection, CollectionModel
 from etl.checkpoint import Checkpoint
 from etl.dataset import Record
 from etl.dead_letters import DeadLetters

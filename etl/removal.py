@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from catalog.collections import Collection
 from catalog.images import ImageStore
 from catalog.item import Item
-from catalog.vectors import Collection, VectorDatabase
+from catalog.vectors import VectorDatabase
 from etl.waiting import Patience
 
 _TOGETHER = 500

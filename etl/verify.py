@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from catalog.collections import Collection
 from catalog.item import Item
-from catalog.vectors import Collection, Hit
+from catalog.vectors import Hit
 from etl.differences import Differences, compare
 from etl.encoder_client import EncoderModel
 from etl.errors import RecordError

@@ -13,8 +13,9 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from catalog.collections import Collection
 from catalog.settings import StoreSettings
-from catalog.vectors import Collection, VectorDatabase
+from catalog.vectors import VectorDatabase
 from local.ports import HOST
 from local.processes import ChildFailed
 

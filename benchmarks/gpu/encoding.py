@@ -19,6 +19,7 @@ from clip_runner.loading import load_model
 from clip_runner.settings import RunnerSettings
 
 PHOTO_BATCHES = (1, 8, 32, 64, 128, 256, 512, 1024)
+_MOST_ON_CPU = 64
 TEXT_BATCHES = (1, 32, 128, 1024)
 
 
@@ -48,6 +49,8 @@ def photo_rates(encoder: Encoder, pixels: NDArray[np.uint8], seconds: float) -> 
     """Photos a second by the number of them that is given at once, each from pixels to a vector in memory."""
     rates = {}
     for size in PHOTO_BATCHES:
+        if encoder.device == "cpu" and size > _MOST_ON_CPU:
+            break
         batch = np.resize(pixels, (size, *pixels.shape[1:]))
         rates[f"encoder photos/s, {size} at once"] = _rate(_calls(encoder.encode_pixels, [batch]), seconds)
     return rates

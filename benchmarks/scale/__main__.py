@@ -21,10 +21,11 @@ from benchmarks.requests import search_requests, texts
 from benchmarks.rounds import all_answered
 from benchmarks.scale import planted
 from benchmarks.scale.found import found_by
+from catalog.collections import Collection, CollectionModel
 from catalog.facets import Facets
 from catalog.item import Item
 from catalog.settings import StoreSettings
-from catalog.vectors import Collection, CollectionModel, VectorDatabase
+from catalog.vectors import VectorDatabase
 from clip_runner.settings import RunnerSettings
 from local.ports import HOST
 from tests.full_milvus import FullMilvus

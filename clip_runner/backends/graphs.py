@@ -25,8 +25,9 @@ Tensors = dict[str, torch.Tensor]
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 _SLOTS = 2  # one that is computed, and one that is filled meanwhile
-_failed: list[Any] = []  # recordings that the allocator may still ask
 _WARM_UP = 3  # passes before recording: allocations and the choice of kernels must be over
+
+_failed: list[Any] = []  # kept alive: torch's allocator may still call into a recording that failed
 
 
 def sizes_up_to(largest: int) -> list[int]:
@@ -125,7 +126,7 @@ class Graphs:
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._recording):
                 made = self._forward(given)
-        except torch.OutOfMemoryError:
+        except torch.OutOfMemoryError:  # torch ends such a recording in good order
             raise
         except RuntimeError:
             self._clear_up(graph, before)

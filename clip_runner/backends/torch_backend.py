@@ -84,6 +84,11 @@ class TorchBackend:
                     "texts", lambda given: _tensor(self._model.get_text_features(**given)), texts
                 )
 
+    @property
+    def records_photos(self) -> bool:
+        """Whether photos go through recorded passes; then `photos_at_once` says how many through one."""
+        return self._photo_graphs is not None
+
     def _recorded(self, what: str, forward: Callable[[Tensors], torch.Tensor], like: Sequence[Batch]) -> Graphs | None:
         while like:
             try:
@@ -140,7 +145,7 @@ class TorchBackend:
     def _precision(self) -> AbstractContextManager[Any]:
         if not self._mixed:
             return nullcontext()
-        # A graph outlives this: what autocast would keep until then, a recorded pass would read when it is gone.
+        # autocast drops its cached casts when it ends, and a recorded pass would go on reading them.
         return torch.autocast(self._device.type, torch.bfloat16, cache_enabled=self._device.type != "cuda")
 
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from catalog.collections import Collection, CollectionModel
 from catalog.errors import InvalidFilter, UnknownFilter
 from catalog.filters import build_filter
 from catalog.item import Item
-from catalog.vectors import Collection, CollectionModel, VectorDatabase
+from catalog.vectors import VectorDatabase
 from tests.catalog.conftest import MilvusSettings
 
 ODD_FIELD = "a \"b\" in [\\] or id != ''"

@@ -17,11 +17,12 @@ import pytest
 from pydantic import SecretStr
 from pymilvus import MilvusClient
 
+from catalog.collections import Collection, CollectionModel
 from catalog.errors import StoreRefused, StoreUnavailable
 from catalog.facets import count_facets
 from catalog.item import Item
 from catalog.settings import StoreSettings
-from catalog.vectors import Collection, CollectionModel, VectorDatabase
+from catalog.vectors import VectorDatabase
 from local.ports import HOST
 from tests.full_milvus import FullMilvus
 from tests.stack import Stores, pause, resume

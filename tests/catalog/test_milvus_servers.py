@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from catalog.collections import Collection, CollectionModel
 from catalog.facets import count_facets
 from catalog.item import Item
-from catalog.vectors import Collection, CollectionModel, VectorDatabase
+from catalog.vectors import VectorDatabase
 from tests.catalog.conftest import MilvusSettings
 
 DIM = 16

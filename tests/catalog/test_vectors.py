@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from catalog.collections import Collection, CollectionModel
 from catalog.errors import CatalogError, CollectionMissing, ModelMismatch
 from catalog.facets import count_facets
 from catalog.item import Item
-from catalog.vectors import Collection, CollectionModel, VectorDatabase
+from catalog.vectors import VectorDatabase
 from tests.stack import Stores
 
 MODEL = CollectionModel("model@12345678", 8)

@@ -94,6 +94,11 @@ def test_a_user_without_a_home_keeps_no_model(monkeypatch: pytest.MonkeyPatch) -
     assert RunnerSettings(_env_file=None).model_cache_dir is None
 
 
+def test_the_cache_may_be_named_from_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_CACHE_DIR", "~/models")
+    assert RunnerSettings(_env_file=None).model_cache_dir == Path.home() / "models"
+
+
 def test_a_backend_refuses_what_it_cannot_do() -> None:
     with pytest.raises(ValidationError, match="MODEL_DTYPE"):
         RunnerSettings(_env_file=None, model_backend="openvino", model_dtype="float16")

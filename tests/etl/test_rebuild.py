@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from catalog.collections import Collection
 from catalog.images import ImageStore
-from catalog.vectors import Collection, VectorDatabase
+from catalog.vectors import VectorDatabase
 from tests.etl.proof.place import photos_of, write_folder
 from tests.stack import SAMPLE, System
 

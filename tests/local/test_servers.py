@@ -14,9 +14,10 @@ import numpy as np
 import psutil
 import pytest
 
+from catalog.collections import Collection, CollectionModel
 from catalog.images import ImageStore
 from catalog.item import Item
-from catalog.vectors import Collection, CollectionModel, VectorDatabase
+from catalog.vectors import VectorDatabase
 from local.processes import Child, ChildFailed
 from local.servers import start_milvus_lite
 from tests.stack import Stores

@@ -33,6 +33,8 @@ class Flooded:
 
     seconds: float
     sent: int
+    late: float
+    """Seconds by which the one that was sent latest was behind its time."""
     statuses: dict[str, int]
     accepted: list[float]
     refused: list[float]
@@ -60,7 +62,10 @@ def start_flood(url: str, *, per_second: float, seconds: float) -> subprocess.Po
 
 
 def flooded(process: subprocess.Popen[str]) -> Flooded:
-    out, _ = process.communicate()
+    try:
+        out, _ = process.communicate()
+    finally:
+        process.kill()  # nothing to one that has ended; in a session of its own, Ctrl-C does not reach it
     assert process.returncode == 0
     return Flooded(**json.loads(out))
 
@@ -127,7 +132,9 @@ class _Flood:
         loop = asyncio.get_running_loop()
         begin = perf_counter()
         opening: set[asyncio.Task[None]] = set()
+        late = 0.0
         while (now := perf_counter() - begin) < seconds:
+            late = max(late, now - self.sent / per_second)
             for _ in range(int(now * per_second) - self.sent):
                 request = self._requests[self.sent % len(self._requests)]
                 self.sent += 1
@@ -149,7 +156,7 @@ class _Flood:
             await asyncio.sleep(0.05)
         if self.under_way:
             self.troubles["no answer at all"] += self.under_way
-        return Flooded(spent, self.sent, dict(self.statuses), self.accepted, self.refused, dict(self.troubles))
+        return Flooded(spent, self.sent, late, dict(self.statuses), self.accepted, self.refused, dict(self.troubles))
 
     def _fresh(self) -> _Connection | None:
         """One that the service is not about to close: a request that crosses its close gets no answer."""

@@ -17,8 +17,9 @@ import httpx
 import numpy as np
 import pytest
 
+from catalog.collections import CollectionModel
 from catalog.item import Item
-from catalog.vectors import CollectionModel, VectorDatabase
+from catalog.vectors import VectorDatabase
 from local.ports import HOST, free_port
 from tests.stack import ROOT, System
 

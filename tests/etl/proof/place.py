@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.collections import Collection
 from catalog.images import ImageStore
 from catalog.item import Item
 from catalog.settings import StoreSettings
-from catalog.vectors import Collection, VectorDatabase
+from catalog.vectors import VectorDatabase
 from etl.waiting import Patience
 from tests.stack import ROOT, System
 
