@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 
 import numpy as np
 
@@ -94,6 +95,7 @@ def _ratio(asked: Asked, figures: Figures) -> float | None:
 
 
 def medians(rounds: Sequence[Figures]) -> Figures:
-    """Each figure's median over the rounds that have it."""
+    """Each figure's median over the rounds that have it: a load too slow for a latency has none of that name."""
     names = dict.fromkeys(name for figures in rounds for name in figures)
-    return {name: float(np.median([figures[name] for figures in rounds if name in figures])) for name in names}
+    found = {name: [figures[name] for figures in rounds if not isnan(figures.get(name, nan))] for name in names}
+    return {name: float(np.median(values)) for name, values in found.items() if values}

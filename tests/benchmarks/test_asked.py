@@ -29,3 +29,8 @@ def test_the_table_tells_what_is_short() -> None:
     shown = table(lines(ROUNDS, ASKED)).splitlines()
     assert shown[1].split() == ["rate", ">=", "2", "2", "1", "..", "3", "3", "met"]
     assert shown[2].endswith("short")
+
+
+def test_a_round_without_a_figure_does_not_count() -> None:
+    assert medians([{"p99": 1.0}, {"p99": float("nan")}, {}, {"p99": 3.0}]) == {"p99": 2.0}
+    assert medians([{"p99": float("nan")}]) == {}
