@@ -22,7 +22,7 @@ from tests.stack import System
 TIMES = 10
 _PROBES = ("/livez", "/readyz", "/metrics")
 _PROBE_LIMIT = 0.2  # seconds
-_LATE = 0.5  # seconds that the flood, which takes what is left of the cores, may be behind its times
+_LATE = 1.0  # seconds that the flood, which takes what is left of the cores, may be behind its times
 _BACK_WITHIN = 5.0  # seconds
 _LOOK_EVERY = 1.0  # seconds
 
