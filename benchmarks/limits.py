@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.asked import Figures
+from benchmarks.rates import encoding, rate
 
 _PHOTO_BATCHES = (8, 16, 32)
 _TEXT_BATCHES = (32, 64, 128)
@@ -107,12 +107,12 @@ def _photos(encoder: Any, files: Sequence[bytes], seconds: float, known: Figures
         return decode_pixels(data, encoder.pixel_spec, max_mpixels=64)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        decoded, decode_cpu = _rate(lambda: len(list(pool.map(decode, files))), seconds / 2)
+        decoded, decode_cpu = rate(lambda: len(list(pool.map(decode, files))), seconds / 2)
     some = np.stack([decode(data) for data in files[: max(_PHOTO_BATCHES)]])
     pixels = np.resize(some, (max(_PHOTO_BATCHES), *some.shape[1:]))
-    ways = {size: _encoding(encoder.encode_pixels, [pixels[:size]]) for size in _PHOTO_BATCHES}
+    ways = {size: encoding(encoder.encode_pixels, [pixels[:size]]) for size in _PHOTO_BATCHES}
     best = int(known.get("limit photo batch", 0)) or _fastest(ways)
-    encoded, encode_cpu = _rate(ways[best], seconds)
+    encoded, encode_cpu = rate(ways[best], seconds)
     return {
         "limit photos/s": 1 / (1 / encoded + 1 / decoded),
         "limit photos encoded/s": encoded,
@@ -125,11 +125,11 @@ def _photos(encoder: Any, files: Sequence[bytes], seconds: float, known: Figures
 def _texts(encoder: Any, texts: Sequence[str], seconds: float, known: Figures) -> Figures:
     # Over all texts, whatever the batch: the later ones are longer.
     many = list(texts) * max(_TEXT_BATCHES)
-    ways = {size: _encoding(encoder.encode_texts, [many[at : at + size] for at in range(0, len(texts) * size, size)])
+    ways = {size: encoding(encoder.encode_texts, [many[at : at + size] for at in range(0, len(texts) * size, size)])
             for size in _TEXT_BATCHES}  # fmt: skip
     best = int(known.get("limit text batch", 0)) or _fastest(ways)
-    rate, cpu = _rate(ways[best], seconds)
-    return {"limit texts/s": rate, "limit batched text CPU s": cpu, "limit text batch": best}
+    texts_s, cpu = rate(ways[best], seconds)
+    return {"limit texts/s": texts_s, "limit batched text CPU s": cpu, "limit text batch": best}
 
 
 def _cpu_of_singles(encoder: Any, texts: Sequence[str]) -> float:
@@ -144,30 +144,9 @@ def _cpu_of_singles(encoder: Any, texts: Sequence[str]) -> float:
     return (process_time() - begin) / len(texts)
 
 
-def _encoding(encode: Callable[..., object], batches: Sequence[Any]) -> Callable[[], int]:
-    turn = cycle(batches)
-
-    def once() -> int:
-        batch = next(turn)
-        encode(batch)
-        return len(batch)
-
-    return once
-
-
 def _fastest(ways: dict[int, Callable[[], int]]) -> int:
-    rates = {size: _rate(work, _TRIAL)[0] for size, work in ways.items()}
+    rates = {size: rate(work, _TRIAL)[0] for size, work in ways.items()}
     return max(rates, key=rates.__getitem__)
-
-
-def _rate(work: Callable[[], int], seconds: float) -> tuple[float, float]:
-    """Items a second, and CPU seconds an item; `work` does some and says how many. Its first call is not counted."""
-    work()
-    items, begin, cpu, spent = 0, perf_counter(), process_time(), 0.0
-    while spent < seconds:
-        items += work()
-        spent = perf_counter() - begin
-    return items / spent, (process_time() - cpu) / items
 
 
 if __name__ == "__main__":

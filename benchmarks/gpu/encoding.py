@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import cycle
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.asked import Figures
+from benchmarks.rates import encoding, rate
 from clip_runner.encoder import Encoder
 from clip_runner.loading import load_model
 from clip_runner.settings import RunnerSettings
@@ -52,7 +51,7 @@ def photo_rates(encoder: Encoder, pixels: NDArray[np.uint8], seconds: float) -> 
         if encoder.device == "cpu" and size > _MOST_ON_CPU:
             break
         batch = np.resize(pixels, (size, *pixels.shape[1:]))
-        rates[f"encoder photos/s, {size} at once"] = _rate(_calls(encoder.encode_pixels, [batch]), seconds)
+        rates[f"encoder photos/s, {size} at once"] = _rate(encoder.encode_pixels, [batch], seconds)
     return rates
 
 
@@ -61,28 +60,12 @@ def text_rates(encoder: Encoder, texts: Sequence[str], seconds: float) -> Figure
     many = list(texts) * (1 + 8 * max(TEXT_BATCHES) // len(texts))
     return {
         f"encoder texts/s, {size} at once": _rate(
-            _calls(encoder.encode_texts, [many[at : at + size] for at in range(0, 8 * size, size)]), seconds
+            encoder.encode_texts, [many[at : at + size] for at in range(0, 8 * size, size)], seconds
         )
         for size in TEXT_BATCHES
     }
 
 
-def _calls(encode: Callable[[Any], object], batches: Sequence[Any]) -> Callable[[], int]:
-    turn = cycle(batches)
-
-    def once() -> int:
-        batch = next(turn)
-        encode(batch)
-        return len(batch)
-
-    return once
-
-
-def _rate(work: Callable[[], int], seconds: float) -> float:
-    """Items a second; the first calls, which allocate and record, are not counted."""
-    for _ in range(3):
-        work()
-    items, begin = 0, perf_counter()
-    while perf_counter() - begin < seconds:
-        items += work()
-    return items / (perf_counter() - begin)
+def _rate(encode: Callable[[Any], object], batches: Sequence[Any], seconds: float) -> float:
+    """Items a second; the first calls, which allocate, are not counted."""
+    return rate(encoding(encode, batches), seconds, warm_up=3)[0]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,11 +42,9 @@ def _decoding(files: Sequence[bytes], spec: PixelSpec, seconds: float) -> float:
     return done / (perf_counter() - begin)
 
 
-@contextmanager
-def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+def _processes(count: int) -> ProcessPoolExecutor:
     # Forked processes would share this one's use of the GPU.
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        yield pool
+    return ProcessPoolExecutor(count, mp_context=get_context("spawn"))
 
 
 def service(
@@ -72,7 +69,7 @@ def service(
         _processes(generators) as pool,
         subjects.service(Path(folder), model, nowhere, ready="/livez", **settings) as (server, _),
     ):
-        wait_until_it_encodes(server.url)
+        _wait_until_it_encodes(server.url)
         before = server.cpu_seconds()
         loads = [pool.submit(_load, server.url, files, in_flight, seconds) for _ in range(generators)]
         outcomes = [load.result() for load in loads]
@@ -95,7 +92,7 @@ def _each(files: Sequence[bytes]) -> int:
     return max(1, min(_MOST_EACH, _MOST_BYTES // max(map(len, files))))
 
 
-def wait_until_it_encodes(url: str) -> None:
+def _wait_until_it_encodes(url: str) -> None:
     """Wait for the runner, which loads its model meanwhile."""
     end = monotonic() + _READY
     while monotonic() < end:

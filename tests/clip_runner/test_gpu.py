@@ -32,7 +32,7 @@ def test_vectors_agree_with_a_processors(small: Path, dtype: str) -> None:
 
 def test_both_towers_are_recorded(small: Path) -> None:
     backend = on_gpu(small, max_image_batch=24, max_text_batch=16)._backend
-    assert backend._photo_graphs.sizes == [1, 2, 4, 8, 16, 24]  # type: ignore[attr-defined]  # torch's
+    assert backend._photo_graphs.sizes == [1, 2, 4, 8, 16, 24]  # type: ignore[attr-defined]  # the torch backend's own
     assert backend._text_graphs.sizes == [1, 2, 4, 8, 16]  # type: ignore[attr-defined]  # as above
 
 
@@ -52,7 +52,7 @@ def test_what_a_batch_is_padded_with_leaves_no_trace(small: Path, dtype: str) ->
 
 def test_more_photos_than_one_pass_takes_keep_their_order(small: Path) -> None:
     encoder = on_gpu(small, max_image_batch=64)
-    encoder._backend.photos_at_once = 8  # type: ignore[attr-defined]  # torch's
+    encoder._backend.photos_at_once = 8  # type: ignore[attr-defined]  # the torch backend's own
     pixels = np.random.default_rng(0).integers(0, 256, (61, 32, 32, 3), dtype=np.uint8)
     assert cosine(encoder.encode_pixels(pixels), Encoder(settings(small)).encode_pixels(pixels)) > 0.9999
 
@@ -75,7 +75,7 @@ def test_a_model_that_looks_at_its_values_is_not_recorded(small: Path, monkeypat
 
     monkeypatch.setattr(TorchBackend, "_vision", looking)
     encoder = on_gpu(small)
-    assert encoder._backend._photo_graphs is None  # type: ignore[attr-defined]  # torch's
+    assert encoder._backend._photo_graphs is None  # type: ignore[attr-defined]  # the torch backend's own
     assert cosine(vectors(encoder), vectors(Encoder(settings(small)))) > 0.9999
 
 
@@ -105,5 +105,5 @@ def test_passes_that_do_not_fit_are_not_recorded(small: Path) -> None:
         encoder = on_gpu(small, model_dtype="float32", max_image_batch=32_768)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert encoder._backend._photo_graphs.sizes[-1] < 32_768  # type: ignore[attr-defined]  # torch's
+    assert encoder._backend._photo_graphs.sizes[-1] < 32_768  # type: ignore[attr-defined]  # the torch backend's own
     assert cosine(vectors(encoder), vectors(Encoder(settings(small)))) > 0.9999
