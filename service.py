@@ -15,6 +15,7 @@ from api.connections import accept_more_at_once, guard_connections
 from api.gate import Gate
 from api.metering import Metrics
 from api.no_room import NoRoom
+from api.scrape import Scrape
 from api.settings import ServiceSettings
 from api.startup import assemble, check_settings, settle_interpreter
 from api.supervision import supervise
@@ -31,6 +32,7 @@ admission = Admission(settings, metrics)
 # Large turns serve more requests a second; while there is no room, small ones let health and new connections be heard.
 turns = Turns(lambda: 0.005 if admission.room.full else 0.02)
 no_room = NoRoom(admission, metrics)
+scrape = Scrape(metrics.exposition, crowded=lambda: admission.room.full)
 guard_connections(no_room)
 accept_more_at_once(settings.api_workers)
 app = create_app(settings, metrics)
@@ -54,7 +56,7 @@ class FashionSearch:
     runner_health = bentoml.depends(ClipRunner)
 
     def __init__(self) -> None:
-        parts = assemble(settings, metrics, turns, BentoRunner(self.runner, self.runner_health))
+        parts = assemble(settings, metrics, scrape, turns, BentoRunner(self.runner, self.runner_health))
         app.state.parts = parts
         no_room.vital = vital.by_path(parts)
         settle_interpreter()

@@ -51,11 +51,12 @@ def create_app(settings: ServiceSettings, metrics: Metrics) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     parts.metrics.active_workers.set(1)
-    watching = asyncio.create_task(parts.health.watch())
+    background = [asyncio.create_task(work) for work in (parts.health.watch(), parts.scrape.prepare())]
     try:
         yield
     finally:
-        watching.cancel()
+        for task in background:
+            task.cancel()
         parts.encoding.close()
         parts.catalogue.close()
         parts.metrics.active_workers.set(0)

@@ -9,6 +9,7 @@ from api.encoding import Encoding, Runner
 from api.health import Health
 from api.keys import KeyRing
 from api.metering import Metrics
+from api.scrape import Scrape
 from api.search import Search
 from api.settings import ServiceSettings
 from api.state import Parts
@@ -44,7 +45,7 @@ def check_settings(settings: ServiceSettings) -> None:
         sys.exit("\n".join(f"fashion-search: {problem}" for problem in problems))
 
 
-def assemble(settings: ServiceSettings, metrics: Metrics, turns: Turns, runner: Runner) -> Parts:
+def assemble(settings: ServiceSettings, metrics: Metrics, scrape: Scrape, turns: Turns, runner: Runner) -> Parts:
     """The parts of a running service, around the runner that BentoML started."""
     # Loaded here, by the API's processes alone: the model's, and BentoML's own, import the service too.
     from api.catalogue import Catalogue
@@ -56,7 +57,7 @@ def assemble(settings: ServiceSettings, metrics: Metrics, turns: Turns, runner: 
     catalogue = Catalogue(VectorDatabase(settings), ImageStore(settings), settings, metrics)
     search = Search(encoding, catalogue, metrics, turns, prompt_template=settings.prompt_template)
     health = Health(encoding.watch, catalogue.milvus_watch, catalogue.store_watch, drain_file=settings.drain_file)
-    return Parts(encoding, catalogue, search, health, metrics)
+    return Parts(encoding, catalogue, search, health, metrics, scrape)
 
 
 def settle_interpreter() -> None:

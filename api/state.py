@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from api.encoding import Encoding
 from api.health import Health
 from api.metering import Metrics
+from api.scrape import Scrape
 from api.search import Search
 
 if TYPE_CHECKING:  # loading the stores' clients takes most of a second, see api/startup.py
@@ -25,6 +26,7 @@ class Parts:
     search: Search
     health: Health
     metrics: Metrics
+    scrape: Scrape
 
 
 # A plain function FastAPI would hand to a thread, at each request.

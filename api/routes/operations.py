@@ -39,7 +39,7 @@ async def readyz(parts: ServiceParts) -> Response:
 )
 async def metrics(parts: ServiceParts) -> Response:
     """Prometheus' text format, over all processes of this service."""
-    return await asyncio.to_thread(vital.exposition, parts)
+    return vital.exposition(await asyncio.to_thread(parts.metrics.exposition))
 
 
 @router.get("/docs.json", include_in_schema=False)
