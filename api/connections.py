@@ -62,7 +62,7 @@ class Connection(BoundedHeads):
 
     def _prompt_answer(self) -> bytes | None:
         """What this request is answered here and now; of those that came in one read, the first at most."""
-        if self._answered or not self.no_room.now:
+        if self._answered or not self.no_room.lately:
             return None
         parser = self.parser
         busy = self.cycle is not None and not self.cycle.response_complete

@@ -12,6 +12,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from api.errors import Overloaded, RateLimited
 from api.settings import Network
 
+_LATELY = 3.0  # seconds
+
 
 class ConcurrencyLimit:
     """At most `limit` requests at once; one more is refused at once instead of queued, so that memory is bounded.
@@ -19,14 +21,21 @@ class ConcurrencyLimit:
     For one event loop: nothing here is awaited between the check and the count.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
         self.in_flight = 0
+        self._clock = clock
+        self._was_full = float("-inf")
 
     @property
     def full(self) -> bool:
         """Whether one more would be refused."""
         return self.in_flight >= self.limit
+
+    @property
+    def full_lately(self) -> bool:
+        """Whether one more would be, or would have been a moment ago: a flood leaves room now and then, for moments."""
+        return self.full or self._clock() - self._was_full < _LATELY
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -36,6 +45,8 @@ class ConcurrencyLimit:
         try:
             yield
         finally:
+            if self.full:
+                self._was_full = self._clock()
             self.in_flight -= 1
 
 

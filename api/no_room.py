@@ -33,9 +33,9 @@ class NoRoom:
         """By path: what is answered even now, see `api.vital`."""
 
     @property
-    def now(self) -> bool:
-        """Whether the next request that counts towards the limits is refused."""
-        return self._admission.room.full
+    def lately(self) -> bool:
+        """Whether there is an answer to some requests here: there is no room, or was none a moment ago."""
+        return self._admission.room.full_lately
 
     def answer(
         self, method: str, path: str, headers: Headers, peer: tuple[str, int] | None, always: Headers
@@ -47,7 +47,8 @@ class NoRoom:
         admission = self._admission
         door = admission.doors.find(path)
         vital = self.vital.get(path) if method == "GET" else None
-        if admission.draining or (vital is None and not (door.limited and method in ("GET", "POST"))):
+        refused = admission.room.full and door.limited and method in ("GET", "POST")
+        if admission.draining or not (vital or refused):
             return None
         started = perf_counter()
         by_name = dict(headers)

@@ -14,6 +14,7 @@ from time import monotonic
 from loguru import logger
 
 _EVERY = 2.0  # seconds
+_LOOK_EVERY = 0.5  # seconds; whether there is no room
 _GOOD_FOR = 5.0  # seconds; a thread may be slow as well
 
 
@@ -21,7 +22,7 @@ class Scrape:
     """What Prometheus is given by a connection that answers at once; at most a few seconds old."""
 
     def __init__(self, make: Callable[[], bytes], crowded: Callable[[], bool]) -> None:
-        """`make`: the text as of now; may run in a thread. `crowded`: whether there is no room."""
+        """`make`: the text as of now; may run in a thread. `crowded`: whether there is no room, or was none lately."""
         self._make = make
         self._crowded = crowded
         self._text = b""
@@ -34,11 +35,12 @@ class Scrape:
     async def prepare(self) -> None:
         """Make the text again and again while there is no room, until cancelled."""
         while True:
-            if self._crowded():
-                began = monotonic()
-                try:
-                    self._text = await asyncio.to_thread(self._make)
-                    self._made = began
-                except Exception:  # whoever asks will be told; this goes on
-                    logger.exception("the metrics could not be made")
+            while not self._crowded():
+                await asyncio.sleep(_LOOK_EVERY)
+            began = monotonic()
+            try:
+                self._text = await asyncio.to_thread(self._make)
+                self._made = began
+            except Exception:  # whoever asks will be told; this goes on
+                logger.exception("the metrics could not be made")
             await asyncio.sleep(_EVERY)

@@ -146,6 +146,23 @@ def test_health_and_metrics_wait_for_no_task() -> None:
     asyncio.run(run())
 
 
+def test_in_a_moment_of_room_health_still_waits_for_no_task_and_what_can_be_served_is() -> None:
+    async def run() -> None:
+        served = Served()
+        served.no_room.vital = {"/livez": lambda: Response(b"0")}
+        async with served.client() as client:
+            await client.get("/livez")
+            assert served.tasks == 1
+            with served.admission.room.slot():
+                pass
+            assert (await client.get("/livez")).status_code == 200
+            assert served.tasks == 1
+            assert (await client.post("/search-image", content=b"xyz")).text == "3"
+            assert served.tasks == 2
+
+    asyncio.run(run())
+
+
 def test_requests_in_a_row_and_bodies_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "MOST_SECONDS", 1.0)
 

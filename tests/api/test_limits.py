@@ -25,6 +25,20 @@ def test_a_slot_is_given_back_after_an_error() -> None:
     assert limit.in_flight == 0
 
 
+def test_being_full_is_remembered_for_a_moment() -> None:
+    now = [0.0]
+    limit = ConcurrencyLimit(2, clock=lambda: now[0])
+    with limit.slot():
+        assert not limit.full_lately
+        with limit.slot():
+            now[0] = 100
+            assert limit.full and limit.full_lately
+        now[0] = 102
+        assert not limit.full and limit.full_lately
+        now[0] = 104
+        assert not limit.full_lately
+
+
 def test_rate_is_counted_for_each_client_and_recovers() -> None:
     now = [0.0]
     rate = RateLimit(2, clock=lambda: now[0])
