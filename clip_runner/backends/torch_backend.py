@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from clip_runner.backends.graphs import Batch, Graphs, Tensors
 from clip_runner.backends.interface import OutOfMemory, Tokens
+from clip_runner.backends.packing import pack, packs
 from clip_runner.backends.threads import Threads
 from clip_runner.hardware import choose_device
 from clip_runner.loading import LoadedModel, load_model
@@ -59,6 +60,8 @@ class TorchBackend:
             self._model = load_model(self._model_id).model.to(self._device)
             self._rounded = False
         self._mixed = dtype == "mixed"
+        if self._device.type == "cpu" and dtype in ("bfloat16", "mixed") and packs():
+            pack(self._model)
         if dtype in ("bfloat16", "float16"):
             self._model.to(getattr(torch, dtype))
         elif self._mixed:
@@ -103,22 +106,38 @@ class TorchBackend:
         return None
 
     def texts(self, tokens: Tokens) -> NDArray[np.float32]:
-        self._share(self._text_threads, tokens["input_ids"].size)
-        with _memory(), self._pass():
+        ids = tokens["input_ids"]
+        with _memory():
+            if self._device.type == "cpu":
+                return self._text_threads.run(
+                    len(ids), ids.size, lambda part: self._plain_texts({name: of[part] for name, of in tokens.items()})
+                )
             if self._text_graphs is not None and (shapes := self._text_graphs.shapes_for(tokens)):
-                return self._text_graphs.features([(shapes, tokens)])
+                with self._pass():
+                    return self._text_graphs.features([(shapes, tokens)])
+            return self._plain_texts(tokens)
+
+    def _plain_texts(self, tokens: Tokens) -> NDArray[np.float32]:
+        with self._pass():
             given = {name: self._moved(values) for name, values in tokens.items()}
             return _features(self._model.get_text_features(**given))
 
     def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self._share(self._photo_threads, pixels[..., 0].size // self._patch**2)
-        with _memory(), self._pass():
+        with _memory():
+            if self._device.type == "cpu":
+                rows = pixels[..., 0].size // self._patch**2
+                return self._photo_threads.run(len(pixels), rows, lambda part: self._plain_photos(pixels[part]))
             if self._photo_graphs is not None:
                 graphs, most = self._photo_graphs, self.photos_at_once or self._photo_graphs.sizes[-1]
                 pieces = [{"pixels": pixels[start : start + most]} for start in range(0, len(pixels), most)]
                 found = [(shapes, piece) for piece in pieces if (shapes := graphs.shapes_for(piece))]
                 if len(found) == len(pieces):
-                    return graphs.features(found)
+                    with self._pass():
+                        return graphs.features(found)
+            return self._plain_photos(pixels)
+
+    def _plain_photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with self._pass():
             return _features(self._vision(self._moved(np.ascontiguousarray(pixels))))
 
     def _vision(self, pixels: torch.Tensor) -> Any:
@@ -126,11 +145,6 @@ class TorchBackend:
         values = pixels.permute(0, 3, 1, 2).float() * self._rescale
         values = ((values - self._mean) / self._std).to(torch.float32 if self._mixed else self._model.dtype)
         return self._model.get_image_features(pixel_values=values)
-
-    def _share(self, threads: Threads, rows: int) -> None:
-        """Set the threads of the pass that follows, in the thread that computes it: each has a number of its own."""
-        if self._device.type == "cpu":
-            torch.set_num_threads(threads.for_rows(rows))
 
     def _moved(self, values: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(values).to(self._device)

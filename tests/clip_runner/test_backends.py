@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from transformers import CLIPConfig, CLIPModel
 
+from clip_runner.backends import torch_backend
 from clip_runner.backends.graphs import size_for, sizes_up_to
 from clip_runner.backends.halving import Halving, best_size
 from clip_runner.backends.interface import OutOfMemory, Tokens
@@ -118,7 +119,8 @@ def test_weights_that_were_rounded_are_read_anew(small: Path, dtype: str) -> Non
     assert np.array_equal(backend.photos(pixels), exact)
 
 
-def test_rounding_once_is_what_autocast_does_at_each_pass(small: Path) -> None:
+def test_rounding_once_is_what_autocast_does_at_each_pass(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_backend, "packs", lambda: False)
     loaded = load_model(str(small))
     backend = TorchBackend(settings(small), loaded)
     backend.use("mixed")
@@ -136,20 +138,6 @@ def test_rounding_once_is_what_autocast_does_at_each_pass(small: Path) -> None:
         photos = by_torch.get_image_features(pixel_values=(values - mean) / std)
     assert np.array_equal(backend.texts(tokens), texts.pooler_output.float().numpy())
     assert np.array_equal(backend.photos(pixels), photos.pooler_output.float().numpy())
-
-
-def test_a_small_pass_takes_one_thread_and_a_large_one_all() -> None:
-    backend = TorchBackend(settings(BUNDLED_MODEL, model_threads=2), load_model(str(BUNDLED_MODEL)))
-    ids = np.ones((64, 8), np.int64)
-    used = {}
-    for texts in (1, 64):
-        backend.texts({"input_ids": ids[:texts]})
-        used[texts] = torch.get_num_threads()
-    pixels = np.zeros((16, 112, 112, 3), np.uint8)
-    for photos in (1, 16):
-        backend.photos(pixels[:photos])
-        used[-photos] = torch.get_num_threads()
-    assert used == {1: 1, 64: 2, -1: 1, -16: 2}
 
 
 def test_the_first_type_that_agrees_is_taken() -> None:

@@ -1,0 +1,85 @@
+"""Packed layers give what torch's own give, up to bfloat16's rounding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from transformers import SiglipConfig, SiglipModel
+from transformers.activations import ACT2FN
+
+from clip_runner.backends.packing import PackedLinear, pack, packs
+from clip_runner.backends.torch_backend import TorchBackend
+from clip_runner.encoder import Encoder
+from tests.clip_runner.test_backends import cosine, narrow, vectors
+from tests.clip_runner.test_encoder import save_beside_tokenizer, settings
+
+pytestmark = pytest.mark.skipif(not packs(), reason="this processor does not multiply in bfloat16")
+
+
+def packed(encoder: Encoder) -> int:
+    """How many layers are."""
+    backend = encoder._backend
+    assert isinstance(backend, TorchBackend)
+    return sum(isinstance(layer, PackedLinear) for layer in backend._model.modules())
+
+
+class Block(nn.Module):
+    """A feed-forward block, as transformers writes it."""
+
+    def __init__(self, activation: str, *, bias: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc1 = nn.Linear(64, 96, bias=bias)
+        self.activation_fn = ACT2FN[activation]
+        self.fc2 = nn.Linear(96, 64, bias=bias)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.fc2(self.activation_fn(self.fc1(values)))
+        return out
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("activation", ["quick_gelu", "gelu", "gelu_pytorch_tanh", "relu"])
+@pytest.mark.parametrize("shape", [(1, 64), (2, 7, 64)])
+def test_a_block_computes_what_it_did(activation: str, bias: bool, shape: tuple[int, ...]) -> None:
+    block = Block(activation, bias=bias)
+    # Far from zero too: that is where activations differ from each other.
+    values = 4 * torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        expected = block(values)
+        pack(block)
+        got = block(values).float()
+    assert isinstance(block.fc1, PackedLinear) and isinstance(block.fc2, PackedLinear)
+    assert isinstance(block.activation_fn, nn.Identity) == (activation != "relu")
+    assert torch.nn.functional.cosine_similarity(got, expected, dim=-1).min() > 0.9999
+    assert (got - expected).abs().max() < 0.02 * expected.abs().max()
+
+
+def test_a_layer_that_is_used_otherwise_stays() -> None:
+    attention = nn.MultiheadAttention(32, 2)  # reads the weights of its own layer
+    pack(attention)
+    assert not any(isinstance(layer, PackedLinear) for layer in attention.modules())
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed"])
+def test_a_siglip_agrees_with_float32(tmp_path: Path, dtype: str) -> None:
+    tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    config = SiglipConfig(
+        text_config={**tiny, "vocab_size": 8192, "max_position_embeddings": 16, "projection_size": 64},
+        vision_config={**tiny, "image_size": 32, "patch_size": 8},
+    )
+    folder = save_beside_tokenizer(SiglipModel(config), tmp_path / "siglip", size=32)
+    encoder = Encoder(settings(folder, model_dtype=dtype))
+    assert packed(encoder)
+    assert cosine(vectors(encoder), vectors(Encoder(settings(folder)))) > 0.99
+
+
+def test_without_the_operators_layers_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = narrow(tmp_path, context=32)
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    assert not packs()
+    assert not packed(Encoder(settings(folder, model_dtype="bfloat16")))
