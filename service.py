@@ -29,7 +29,7 @@ os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
 settings = from_environment(ServiceSettings)
 metrics = Metrics(REGISTRY)
 admission = Admission(settings, metrics)
-# Large turns serve more requests a second; while there is no room, small ones let health and new connections be heard.
+# Large turns serve more requests a second; in a flood, small ones let health and new connections be heard.
 turns = Turns(lambda: 0.005 if admission.room.full_lately else 0.02)
 no_room = NoRoom(admission, metrics)
 scrape = Scrape(metrics.exposition, crowded=lambda: admission.room.full_lately)

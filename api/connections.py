@@ -1,4 +1,4 @@
-"""The connections that requests come over: heads are bounded, and while there is no room, some answers come at once."""
+"""The connections that requests come over: heads are bounded, and in a flood some answers come at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ _ANSWERED: Any = _Answered()
 
 
 class Connection(BoundedHeads):
-    """Answers by itself while there is no room; reads on over the body of such a request, and keeps the connection."""
+    """Answers by itself in a flood (`api.no_room`); reads on over the body of such a request, and keeps
+    the connection."""
 
     no_room: NoRoom
     _answered = False

@@ -1,8 +1,8 @@
-"""Answers while there is no room: given by the connection itself, before the request becomes a task.
+"""Answers in a flood, given by the connection itself, before a request becomes a task.
 
-In a flood of requests most are refused, and what refusing them costs is missing for the accepted ones: the usual way
-makes a task, and goes through BentoML's layers to the gate, to say the same. Health and metrics are answered here too:
-a task has to wait for its round of the event loop, and in a flood rounds are long.
+There is no room then, or was none a moment ago. Most requests are refused, and what refusing them costs is missing for
+the accepted ones: the usual way makes a task, and goes through BentoML's layers to the gate, to say the same. Health
+and metrics are answered here too: a task has to wait for its round of the event loop, and in a flood rounds are long.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class NoRoom:
         door = admission.doors.find(path)
         vital = self.vital.get(path) if method == "GET" else None
         refused = admission.room.full and door.limited and method in ("GET", "POST")
-        if admission.draining or not (vital or refused):
+        if not (vital or refused) or admission.draining:
             return None
         started = perf_counter()
         by_name = dict(headers)

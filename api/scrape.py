@@ -2,7 +2,7 @@
 
 Making it takes some 10 ms of computing, and in a flood it is interrupted again and again: of all that is asked of an
 instance then, the metrics would come last. So a thread makes the text every other second, and whoever asks gets the
-last one.
+last one; only where there is none yet, or none of late, is it made for the one who asks.
 """
 
 from __future__ import annotations

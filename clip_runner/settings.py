@@ -41,7 +41,7 @@ class RunnerSettings(BaseSettings):
     """
 
     model_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    """Threads of one forward pass on a CPU; a small one takes a single thread."""
+    """Threads that a batch is shared among on a CPU; a small one takes a single thread."""
 
     model_cache_dir: Path | None = Field(default_factory=_cache)
     """Where OpenVINO's form of a model is kept, in float32; empty: nowhere, and it is made anew at each start."""

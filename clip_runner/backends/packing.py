@@ -11,36 +11,44 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from loguru import logger
 from torch import nn
 from transformers.activations import GELUActivation, GELUTanh, QuickGELUActivation
 
+_Activation = tuple[str, str]  # oneDNN's name, and the way to compute it
+_NONE: _Activation = ("none", "")
+_GELU: _Activation = ("gelu", "none")
+_GELU_TANH: _Activation = ("gelu", "tanh")
+_SWISH: _Activation = ("swish", "")
 # quick_gelu is x * sigmoid(1.702 x): the "swish" of 1.702 x, divided by 1.702.
 _QUICK_GELU = 1.702
 
 
 def packs() -> bool:
-    """Whether this torch can, on this processor."""
-    operators = torch.ops.mkldnn
-    named = ("_reorder_linear_weight", "_linear_pointwise", "_is_mkldnn_bf16_supported")
-    return (
-        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch has no type for it
-        and all(hasattr(operators, name) for name in named)
-        and bool(operators._is_mkldnn_bf16_supported())
-    )
+    """Whether this torch can, on this processor: tried out."""
+    try:
+        if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            return False
+        for activation in (_NONE, _GELU, _GELU_TANH, _SWISH):
+            PackedLinear(nn.Linear(16, 16), activation)(torch.ones(1, 16))
+    except (AttributeError, RuntimeError, TypeError) as error:  # a torch that has not got them, or other ones
+        logger.info("layers are not packed: {}", error)
+        return False
+    return True
 
 
 class PackedLinear(nn.Module):
     """A linear layer in bfloat16, and an activation that follows it."""
 
-    def __init__(self, layer: nn.Linear, activation: str = "none", algorithm: str = "", scale: float = 1.0) -> None:
-        """`scale`: what weights and bias are multiplied by first."""
+    def __init__(
+        self, layer: nn.Linear, activation: _Activation = _NONE, *, weight_by: float = 1.0, bias_by: float = 1.0
+    ) -> None:
+        """`weight_by`, `bias_by`: what they are multiplied by before they are rounded."""
         super().__init__()
-        weight, bias = layer.weight.detach(), layer.bias
         # Not a parameter: nothing may convert it, or take it for a matrix in rows.
-        self.weight = torch.ops.mkldnn._reorder_linear_weight((weight * scale).to(torch.bfloat16))
-        self.bias = None if bias is None else (bias.detach() * scale).to(torch.bfloat16)
-        self._activation = activation
-        self._algorithm = algorithm
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(_rounded(layer.weight, weight_by))
+        self.bias = None if layer.bias is None else _rounded(layer.bias, bias_by)
+        self._activation, self._algorithm = activation
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
@@ -65,13 +73,17 @@ def _pack_block(module: Any) -> None:
         return
     activation = type(getattr(module, "activation_fn", None))
     if activation is GELUActivation:
-        module.fc1 = PackedLinear(first, "gelu", "none")
+        module.fc1 = PackedLinear(first, _GELU)
     elif activation is GELUTanh:
-        module.fc1 = PackedLinear(first, "gelu", "tanh")
+        module.fc1 = PackedLinear(first, _GELU_TANH)
     elif activation is QuickGELUActivation:
-        module.fc1 = PackedLinear(first, "swish", scale=_QUICK_GELU)
-        with torch.no_grad():
-            second.weight /= _QUICK_GELU
+        module.fc1 = PackedLinear(first, _SWISH, weight_by=_QUICK_GELU, bias_by=_QUICK_GELU)
+        module.fc2 = PackedLinear(second, weight_by=1 / _QUICK_GELU)
     else:
         return
     module.activation_fn = nn.Identity()
+
+
+def _rounded(values: torch.Tensor, by: float) -> torch.Tensor:
+    values = values.detach()
+    return (values if by == 1 else values * by).to(torch.bfloat16)

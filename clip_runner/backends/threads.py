@@ -1,4 +1,4 @@
-"""How a pass on a CPU is shared among threads: a batch in parts, each by a thread of its own, where that is possible.
+"""How a batch on a CPU is shared among threads: in parts, each by a thread of its own, where there is enough to do.
 
 Threads that share the layers of one pass wait for each other in each of them; parts of a batch do not. On two cores, in
 milliseconds an item, for ViT-B/32: 16 texts 3.7 shared and 3.3 in two parts, 4 texts 8.0 and 5.4, 16 photos 28 and 27;
@@ -7,8 +7,8 @@ for half as large a model: 32 texts 0.48 and 0.30, 16 photos 11.8 and 9.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,50 +17,69 @@ import torch
 from numpy.typing import NDArray
 
 # Multiplications in one layer. From the first on a part has enough to do: 16 texts of the half as large model are two
-# parts, 8 are one. From the second on one item is shared: a photo of ViT-B/32 alone takes two threads, a text one.
+# parts, 8 are one. From the second on a part may be shared: a photo of ViT-B/32 alone takes two threads, a text one.
 _ENOUGH_FOR_A_PART = 50e6
 _WORTH_SHARING = 250e6
-_MOST_UNEVEN = 1.2  # three items in two parts take as long as four would; shared, less
+_GAIN = 0.8  # threads that share a pass are as fast as so many to this power; two were 1.6 to 1.9 times as fast as one
 
 
 @dataclass(frozen=True)
 class Plan:
-    """So many parts at once, by so many threads each."""
+    """So many parts beside each other, by so many threads each; together no more than there may be."""
 
     parts: int
     threads: int
+
+    def takes(self, items: int) -> float:
+        """The time of it, where one item on one thread takes 1."""
+        return float(-(-items // self.parts) / self.threads**_GAIN)
+
+
+def workers(most: int) -> list[ThreadPoolExecutor]:
+    """A thread for each part: the first part is always the first one's, and so on.
+
+    OpenMP keeps a team of threads for each thread that ever shared a pass: the later a part, the smaller its team.
+    """
+    return [ThreadPoolExecutor(1, thread_name_prefix=f"part-{number}") for number in range(most)]
 
 
 class Threads:
     """For one tower of a model on a CPU."""
 
-    def __init__(self, most: int, config: Any) -> None:
-        """`most` threads together; `config` is the tower's, as transformers has it."""
-        self._most = most
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="pass")
+    def __init__(self, workers: Sequence[ThreadPoolExecutor], config: Any) -> None:
+        """`workers`: one for each thread there may be; `config` is the tower's, as transformers has it."""
+        self._workers = workers
         width = int(getattr(config, "hidden_size", 0))
         inner = int(getattr(config, "intermediate_size", 0))
         self._weights = 4 * width**2 + 2 * width * inner if width and inner else 0
         """Of one layer: attention's four matrices, and the two after it; 0 where the configuration does not say."""
 
     def plan(self, items: int, rows: int) -> Plan:
-        """For a pass over so many rows: tokens or patches, of all items of the batch together."""
+        """The quickest for so many rows: tokens or patches, of all items of the batch together."""
+        most = len(self._workers)
         if not self._weights:
-            return Plan(1, self._most)
-        work = rows * self._weights
-        parts = max(1, min(self._most, items, int(work // _ENOUGH_FOR_A_PART)))
-        if -(-items // parts) * parts > _MOST_UNEVEN * items:
-            parts = 1
-        return Plan(parts, self._most // parts if work / parts > _WORTH_SHARING else 1)
+            return Plan(1, most)
+        return min(self._plans(items, rows * self._weights), key=lambda plan: plan.takes(items))
+
+    def _plans(self, items: int, work: float) -> Iterable[Plan]:
+        most = len(self._workers)
+        for parts in range(1, max(1, min(most, items, int(work // _ENOUGH_FOR_A_PART))) + 1):
+            yield Plan(parts, most // parts if work / parts > _WORTH_SHARING else 1)
 
     def run(self, items: int, rows: int, forward: Callable[[slice], NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Features of `items` that stand beside each other, by `forward` over parts of them, in one or more threads."""
+        """Features of `items` that stand beside each other, by `forward` over parts of them.
+
+        When this returns, or raises what a part raised, no part is under way any more.
+        """
         plan = self.plan(items, rows)
 
         def part(number: int) -> NDArray[np.float32]:
-            torch.set_num_threads(plan.threads)  # in the thread that computes: each has a number of its own
+            # In the thread that computes: each has a number of its own, once it is set.
+            torch.set_num_threads(plan.threads)
             return forward(slice(items * number // plan.parts, items * (number + 1) // plan.parts))
 
         if plan.parts == 1:
             return part(0)
-        return np.concatenate(list(self._pool.map(part, range(plan.parts))))
+        parts = [self._workers[number].submit(part, number) for number in range(plan.parts)]
+        wait(parts)
+        return np.concatenate([each.result() for each in parts])

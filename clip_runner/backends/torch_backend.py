@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clip_runner.backends.graphs import Batch, Graphs, Tensors
 from clip_runner.backends.interface import OutOfMemory, Tokens
 from clip_runner.backends.packing import pack, packs
-from clip_runner.backends.threads import Threads
+from clip_runner.backends.threads import Threads, workers
 from clip_runner.hardware import choose_device
 from clip_runner.loading import LoadedModel, load_model
 from clip_runner.settings import RunnerSettings
@@ -28,9 +28,10 @@ class TorchBackend:
     def __init__(self, settings: RunnerSettings, loaded: LoadedModel) -> None:
         self._device = choose_device(settings.model_device)
         config = loaded.model.config
-        self._text_threads = Threads(settings.model_threads, config.get_text_config())
+        threads = workers(settings.model_threads)
+        self._text_threads = Threads(threads, config.get_text_config())
         vision = getattr(config, "vision_config", None)
-        self._photo_threads = Threads(settings.model_threads, vision)
+        self._photo_threads = Threads(threads, vision)
         patch = getattr(vision, "patch_size", None)
         self._patch = patch if isinstance(patch, int) and patch else 1
         self._model_id = settings.model_id
@@ -55,7 +56,7 @@ class TorchBackend:
     def use(self, dtype: str) -> None:
         """Compute in float32, bfloat16, float16, or `mixed`: sums and norms in float32, products in bfloat16."""
         self._photo_graphs = self._text_graphs = None
-        if dtype in ("float32", "mixed") and self._rounded:
+        if dtype != self.dtype and self._rounded:
             # Rounded weights cannot be widened again: read them anew rather than hold two copies.
             self._model = load_model(self._model_id).model.to(self._device)
             self._rounded = False
@@ -65,8 +66,8 @@ class TorchBackend:
         if dtype in ("bfloat16", "float16"):
             self._model.to(getattr(torch, dtype))
         elif self._mixed:
-            # As autocast would round them, the same to the bit, but once instead of at each pass. Of convolutions there
-            # is one, and some models compute all that follows in the type of its weights.
+            # Those that are not packed: as autocast would round them, the same to the bit, but once instead of at each
+            # pass. Of convolutions there is one, and some models compute all that follows in the type of its weights.
             for layer in self._model.modules():
                 if isinstance(layer, torch.nn.Linear):
                     layer.to(torch.bfloat16)

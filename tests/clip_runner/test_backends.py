@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from transformers import CLIPConfig, CLIPModel
 
-from clip_runner.backends import torch_backend
+from clip_runner.backends import threads, torch_backend
 from clip_runner.backends.graphs import size_for, sizes_up_to
 from clip_runner.backends.halving import Halving, best_size
 from clip_runner.backends.interface import OutOfMemory, Tokens
 from clip_runner.backends.precision import fastest_that_agrees
+from clip_runner.backends.threads import Plan, Threads
 from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.encoder import Encoder
 from clip_runner.loading import load_model
@@ -115,6 +116,11 @@ def test_weights_that_were_rounded_are_read_anew(small: Path, dtype: str) -> Non
     exact = backend.photos(pixels)
     backend.use(dtype)
     assert not np.array_equal(backend.photos(pixels), exact)
+    other = {"bfloat16": "mixed", "mixed": "bfloat16"}[dtype]
+    fresh = TorchBackend(settings(small), load_model(str(small)))
+    for each in (backend, fresh):
+        each.use(other)
+    assert np.array_equal(backend.photos(pixels), fresh.photos(pixels))
     backend.use("float32")
     assert np.array_equal(backend.photos(pixels), exact)
 
@@ -138,6 +144,31 @@ def test_rounding_once_is_what_autocast_does_at_each_pass(small: Path, monkeypat
         photos = by_torch.get_image_features(pixel_values=(values - mean) / std)
     assert np.array_equal(backend.texts(tokens), texts.pooler_output.float().numpy())
     assert np.array_equal(backend.photos(pixels), photos.pooler_output.float().numpy())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed", "bfloat16"])
+def test_parts_give_what_the_whole_gives(small: Path, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = Encoder(settings(small, model_dtype=dtype, model_threads=3))
+    whole = vectors(encoder)
+    backend = encoder._backend
+    assert isinstance(backend, TorchBackend)
+    rows: list[tuple[int, int]] = []
+    plan = Threads.plan
+
+    def planned(self: Threads, items: int, of_rows: int) -> Plan:
+        rows.append((items, of_rows))
+        return plan(self, items, of_rows)
+
+    monkeypatch.setattr(threads, "_ENOUGH_FOR_A_PART", 1)
+    monkeypatch.setattr(Threads, "plan", planned)
+    assert cosine(vectors(encoder), whole) > 0.9999
+    spec = encoder.pixel_spec
+    assert rows[-1] == (12, 12 * spec.height * spec.width // 8**2)  # photos, by patches
+    texts, tokens = zip(*rows[:-1], strict=True)
+    assert sum(texts) == len(TEXTS)
+    assert all(count * 3 <= of <= count * 32 for count, of in zip(texts, tokens, strict=True))
+    backend.texts({"input_ids": np.ones((4, 7), np.int64)})
+    assert rows[-1] == (4, 28)
 
 
 def test_the_first_type_that_agrees_is_taken() -> None:

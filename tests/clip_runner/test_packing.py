@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from clip_runner.encoder import Encoder
 from tests.clip_runner.test_backends import cosine, narrow, vectors
 from tests.clip_runner.test_encoder import save_beside_tokenizer, settings
 
-pytestmark = pytest.mark.skipif(not packs(), reason="this processor does not multiply in bfloat16")
+multiplies_in_bfloat16 = pytest.mark.skipif(not packs(), reason="this processor does not multiply in bfloat16")
 
 
 def packed(encoder: Encoder) -> int:
@@ -41,6 +42,7 @@ class Block(nn.Module):
         return out
 
 
+@multiplies_in_bfloat16
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("activation", ["quick_gelu", "gelu", "gelu_pytorch_tanh", "relu"])
 @pytest.mark.parametrize("shape", [(1, 64), (2, 7, 64)])
@@ -64,6 +66,7 @@ def test_a_layer_that_is_used_otherwise_stays() -> None:
     assert not any(isinstance(layer, PackedLinear) for layer in attention.modules())
 
 
+@multiplies_in_bfloat16
 @pytest.mark.parametrize("dtype", ["bfloat16", "mixed"])
 def test_a_siglip_agrees_with_float32(tmp_path: Path, dtype: str) -> None:
     tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -78,8 +81,24 @@ def test_a_siglip_agrees_with_float32(tmp_path: Path, dtype: str) -> None:
     assert cosine(vectors(encoder), vectors(Encoder(settings(folder)))) > 0.99
 
 
-def test_without_the_operators_layers_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _refuses(*_: object) -> None:
+    raise RuntimeError("could not create a primitive")
+
+
+@pytest.mark.parametrize(
+    "operators",
+    [
+        SimpleNamespace(),
+        SimpleNamespace(
+            _is_mkldnn_bf16_supported=lambda: True, _reorder_linear_weight=lambda weight: weight,
+            _linear_pointwise=_refuses,
+        ),
+    ],
+)  # fmt: skip
+def test_without_operators_that_work_layers_stay(
+    operators: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = narrow(tmp_path, context=32)
-    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    monkeypatch.setattr(torch.ops, "mkldnn", operators)
     assert not packs()
     assert not packed(Encoder(settings(folder, model_dtype="bfloat16")))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,11 +12,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from clip_runner.backends.threads import Plan, Threads
+from clip_runner.backends.threads import Plan, Threads, workers
 
 WIDE = SimpleNamespace(hidden_size=768, intermediate_size=3072)  # ViT-B/32's photos
 NARROW = SimpleNamespace(hidden_size=256, intermediate_size=1024)  # the bundled model's texts
 PATCHES, TOKENS = 50, 10
+
+
+TEXTS_OF_WIDE = SimpleNamespace(hidden_size=512, intermediate_size=2048)
 
 
 @pytest.mark.parametrize(
@@ -24,11 +29,15 @@ PATCHES, TOKENS = 50, 10
         (NARROW, 8, TOKENS, 2, Plan(1, 1)),
         (NARROW, 16, TOKENS, 2, Plan(2, 1)),
         (NARROW, 128, TOKENS, 16, Plan(16, 1)),
+        (TEXTS_OF_WIDE, 3, 2 * TOKENS, 2, Plan(2, 1)),
         (WIDE, 1, PATCHES, 2, Plan(1, 2)),
-        (WIDE, 2, PATCHES, 2, Plan(2, 2 // 2)),
-        (WIDE, 3, PATCHES, 2, Plan(1, 2)),
-        (WIDE, 5, PATCHES, 2, Plan(2, 1)),
+        (WIDE, 2, PATCHES, 2, Plan(2, 1)),
+        (WIDE, 3, PATCHES, 2, Plan(1, 2)),  # two parts would take as long as for four
+        (WIDE, 6, PATCHES, 2, Plan(2, 1)),
         (WIDE, 4, PATCHES, 16, Plan(4, 4)),
+        (WIDE, 9, PATCHES, 16, Plan(3, 5)),  # nine parts would leave seven processors idle
+        (WIDE, 16, PATCHES, 16, Plan(16, 1)),
+        (WIDE, 17, PATCHES, 16, Plan(4, 4)),
         (WIDE, 16, PATCHES, 1, Plan(1, 1)),
         (SimpleNamespace(), 16, PATCHES, 2, Plan(1, 2)),
         (None, 1, 1, 2, Plan(1, 2)),
@@ -37,37 +46,60 @@ PATCHES, TOKENS = 50, 10
 def test_a_batch_goes_in_parts_and_one_large_item_is_shared(
     config: object, items: int, rows_each: int, most: int, plan: Plan
 ) -> None:
-    assert Threads(most, config).plan(items, items * rows_each) == plan
+    assert Threads(workers(most), config).plan(items, items * rows_each) == plan
 
 
+@pytest.fixture
+def other_threads() -> Iterator[None]:
+    """New threads begin with the number that was set last, in any thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("other_threads")
 def test_parts_come_back_in_order_from_threads_of_their_own() -> None:
-    used: set[tuple[int, int]] = set()
-    together = threading.Barrier(3, timeout=10)
+    used: list[tuple[str, int]] = []
+    together = threading.Barrier(2, timeout=10)
 
     def forward(part: slice) -> NDArray[np.float32]:
-        together.wait()  # ends in an error unless all three are under way at once
-        used.add((threading.get_ident(), torch.get_num_threads()))
+        together.wait()  # ends in an error unless both are under way at once
+        used.append((threading.current_thread().name, torch.get_num_threads()))
         return np.arange(part.start, part.stop, dtype=np.float32)[:, None]
 
-    assert Threads(3, WIDE).run(8, 8 * PATCHES, forward).ravel().tolist() == list(range(8))
-    assert len(used) == 3
-    assert {threads for _, threads in used} == {1}
+    shared = Threads(workers(2), WIDE)
+    for _ in range(2):
+        assert shared.run(7, 7 * PATCHES, forward).ravel().tolist() == list(range(7))
+    assert sorted(used) == [("part-0_0", 1), ("part-0_0", 1), ("part-1_0", 1), ("part-1_0", 1)]
 
 
-def test_one_part_is_computed_where_it_is_asked_for() -> None:
+@pytest.mark.usefixtures("other_threads")
+@pytest.mark.parametrize(("config", "threads"), [(NARROW, 1), (WIDE, 2)])
+def test_one_part_is_computed_where_it_is_asked_for(config: object, threads: int) -> None:
+    used: list[tuple[int, int]] = []
+
     def forward(part: slice) -> NDArray[np.float32]:
-        assert (part.start, part.stop) == (0, 1)
-        return np.array([[threading.get_ident()]], np.float64).astype(np.float32)
+        used.append((threading.get_ident(), torch.get_num_threads()))
+        return np.zeros((part.stop - part.start, 1), np.float32)
 
-    here = np.float32(threading.get_ident())
-    assert Threads(2, NARROW).run(1, TOKENS, forward)[0, 0] == here
+    assert Threads(workers(2), config).run(1, PATCHES, forward).shape == (1, 1)
+    assert used == [(threading.get_ident(), threads)]
 
 
-def test_the_error_of_a_part_is_the_passs() -> None:
+def test_after_an_error_no_part_is_under_way() -> None:
+    failed = threading.Event()
+    ended: list[int] = []
+
     def forward(part: slice) -> NDArray[np.float32]:
-        if part.start:
-            raise MemoryError("the second half")
-        return np.zeros((part.stop, 1), np.float32)
+        if part.start == 0:
+            failed.set()
+            raise MemoryError("the first half")
+        assert failed.wait(10)
+        time.sleep(0.2)
+        ended.append(part.start)
+        return np.zeros((part.stop - part.start, 1), np.float32)
 
-    with pytest.raises(MemoryError, match="the second half"):
-        Threads(2, WIDE).run(8, 8 * PATCHES, forward)
+    with pytest.raises(MemoryError, match="the first half"):
+        Threads(workers(2), WIDE).run(8, 8 * PATCHES, forward)
+    assert ended == [4]
