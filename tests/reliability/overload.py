@@ -16,7 +16,7 @@ from local.ports import HOST
 from tests.reliability.flood import Flooded, flooded, searches, start_flood
 from tests.reliability.traffic import percentile
 from tests.reliability.verdict import tell
-from tests.reliability.vitals import vitals
+from tests.reliability.vitals import memory_at_a_glance
 from tests.stack import System
 
 TIMES = 10
@@ -61,9 +61,9 @@ class Watch:
                 took = time.perf_counter() - began
                 self.seconds[path].append(took - (waited_for_a_core() - waited))
                 self.slowest_of_all = max(self.slowest_of_all, took)
-            if time.monotonic() - looked > _LOOK_EVERY:  # to count its memory holds a process up
+            if time.monotonic() - looked > _LOOK_EVERY:
                 looked = time.monotonic()
-                self.memory.append(vitals(self._system.service, self._system.folder).memory)
+                self.memory.append(memory_at_a_glance(self._system.service))
 
     def _ask(self, path: str) -> int | str:
         connection = http.client.HTTPConnection(HOST, self._system.port, timeout=10)

@@ -36,6 +36,15 @@ def vitals(service: Child, temp: Path) -> Vitals:
     return Vitals(memory, fds, threads, sum(1 for _ in temp.rglob("*")))
 
 
+def memory_at_a_glance(service: Child) -> int:
+    """Bytes of the processes that serve, without what they share with files or each other.
+
+    From the system's own counts: to walk through all pages, as `vitals` does, holds a process up for 0.1 to 0.3 s.
+    """
+    infos = [process.memory_info() for process in workers(service)]
+    return sum(info.rss - info.shared for info in infos)
+
+
 def workers(service: Child) -> list[psutil.Process]:
     """The processes that serve, without BentoML's supervisor."""
     return [process for process in service.family() if "_bentoml_impl.worker" in " ".join(process.cmdline())]
