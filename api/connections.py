@@ -31,8 +31,10 @@ _ANSWERED: Any = _Answered()
 
 
 class Connection(BoundedHeads):
-    """Answers by itself in a flood (`api.no_room`); reads on over the body of such a request, and keeps
-    the connection."""
+    """Answers by itself in a flood (`api.no_room`).
+
+    It reads on over the body of such a request, and is there for the next one.
+    """
 
     no_room: NoRoom
     _answered = False

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from api.errors import Overloaded, RateLimited
 from api.settings import Network
 
-_LATELY = 3.0  # seconds
+_LATELY = 3.0  # seconds; in a flood the moments with room are far shorter
 
 
 class ConcurrencyLimit:
