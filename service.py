@@ -19,6 +19,7 @@ from api.scrape import Scrape
 from api.settings import ServiceSettings
 from api.startup import assemble, check_settings, settle_interpreter
 from api.supervision import supervise
+from api.time_limit import leave_time_to_the_gate
 from api.turns import Turns
 from clip_runner.runner import ClipRunner
 from clip_runner.tracing import tracing
@@ -35,14 +36,13 @@ no_room = NoRoom(admission, metrics)
 scrape = Scrape(metrics.exposition, crowded=lambda: admission.room.full_lately)
 guard_connections(no_room)
 accept_more_at_once(settings.api_workers)
+leave_time_to_the_gate()
 app = create_app(settings, metrics)
 
 
 @bentoml.service(
     name="fashion_search",
     workers=settings.api_workers,
-    # The gate answers a request that takes too long; this limit is only the net beneath it.
-    traffic={"timeout": settings.request_timeout + 5},
     metrics={"enabled": False},  # the application meters itself, see api/metering.py
     logging={"access": {"enabled": False}},  # and writes its own access log
     tracing=tracing(),

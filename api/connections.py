@@ -12,7 +12,6 @@ import uvicorn.protocols.http.auto
 from loguru import logger
 from uvicorn.server import Server
 
-from api import heads
 from api.heads import BoundedHeads
 from api.no_room import NoRoom
 
@@ -43,6 +42,10 @@ class Connection(BoundedHeads):
         self._answered = False
         super().data_received(data)
 
+    @property
+    def _unfinished(self) -> bool:
+        return super()._unfinished or self.cycle is _ANSWERED  # the body of what is answered has to end, too
+
     def on_headers_complete(self) -> None:
         answer = self._prompt_answer()
         if answer is None:
@@ -51,7 +54,6 @@ class Connection(BoundedHeads):
             return
         self._answered = True
         self._end_head()
-        self._deadline = self.loop.call_later(heads.MOST_SECONDS, self.transport.close)  # for the body to end
         self.cycle = _ANSWERED
         self.transport.write(answer)
 

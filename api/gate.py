@@ -9,7 +9,6 @@ import asyncio
 from time import perf_counter
 
 from loguru import logger
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.accounting import account_for
@@ -72,9 +71,6 @@ class Gate:
         finally:
             seconds = perf_counter() - started
             status = answer.status or _CLIENT_GONE
-            if answer.status is None:
-                # Nobody reads it, but BentoML's own time limit around this gate keeps the request until it is answered.
-                await Response(status_code=_CLIENT_GONE)(scope, receive, send)
             self._metrics.in_flight.dec()
             account_for(
                 self._metrics, door, scope["method"], status,

@@ -23,7 +23,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        self._begin_head()
+        self._watch_time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
@@ -31,11 +31,15 @@ class BoundedHeads(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MOST_BYTES:
                 logger.warning("a request's head has more than {} bytes", MOST_BYTES)
                 self.send_400_response("The request's headers are too large.")
+                return
+        self._watch_time()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -45,10 +49,19 @@ class BoundedHeads(HttpToolsProtocol):
         self._end_head()
         super().on_headers_complete()
 
+    @property
+    def _unfinished(self) -> bool:
+        """Whether the client has to end something in time."""
+        return self._in_head
+
+    def _watch_time(self) -> None:
+        """A timer only for what has not ended in the read that it began in: most requests come whole."""
+        if self._deadline is None and self._unfinished:
+            self._deadline = self.loop.call_later(MOST_SECONDS, self.transport.close)
+
     def _begin_head(self) -> None:
         self._end_head()
         self._in_head, self._head_bytes = True, 0
-        self._deadline = self.loop.call_later(MOST_SECONDS, self.transport.close)
 
     def _end_head(self) -> None:
         self._in_head = False

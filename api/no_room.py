@@ -7,6 +7,7 @@ and metrics are answered here too: a task has to wait for its round of the event
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from time import perf_counter
@@ -29,6 +30,7 @@ class NoRoom:
     def __init__(self, admission: Admission, metrics: Metrics) -> None:
         self._admission = admission
         self._metrics = metrics
+        self._on_their_way = 0
         self.vital: Mapping[str, Callable[[], Response]] = {}
         """By path: what is answered even now, see `api.vital`."""
 
@@ -36,6 +38,23 @@ class NoRoom:
     def lately(self) -> bool:
         """Whether there is an answer to some requests here: there is no room, or was none a moment ago."""
         return self._admission.room.full_lately
+
+    @property
+    def _room_left(self) -> int:
+        room = self._admission.room
+        return room.limit - room.in_flight - self._on_their_way
+
+    def _expect(self) -> None:
+        """Count a request that goes the usual way: its task takes its place in the next round of the event loop.
+
+        Until then room seems to be left, and all that is read in this round would be let in, for the gate to refuse.
+        """
+        if not self._on_their_way:
+            asyncio.get_running_loop().call_soon(self._arrived)
+        self._on_their_way += 1
+
+    def _arrived(self) -> None:
+        self._on_their_way = 0
 
     def answer(
         self, method: str, path: str, headers: Headers, peer: tuple[str, int] | None, always: Headers
@@ -47,8 +66,11 @@ class NoRoom:
         admission = self._admission
         door = admission.doors.find(path)
         vital = self.vital.get(path) if method == "GET" else None
-        refused = admission.room.full and door.limited and method in ("GET", "POST")
+        counts = door.limited and method in ("GET", "POST")
+        refused = counts and self._room_left <= 0
         if not (vital or refused) or admission.draining:
+            if counts:
+                self._expect()
             return None
         started = perf_counter()
         by_name = dict(headers)

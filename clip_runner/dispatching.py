@@ -6,28 +6,36 @@ from collections.abc import Callable
 from time import time
 from typing import Any
 
-from bentoml._internal.marshal.dispatcher import CorkDispatcher, Optimizer
-
-
-class _Zero:
-    """An attribute that stays zero, whatever is learnt."""
-
-    def __get__(self, _instance: object, _owner: type) -> float:
-        return 0.0
-
-    def __set__(self, _instance: object, _value: float) -> None:
-        return None
+from bentoml._internal.marshal.dispatcher import CorkDispatcher
+from loguru import logger
 
 
 def dispatch_at_once() -> None:
-    """Keep BentoML's dispatcher from holding a call back in the hope of company.
+    """Let BentoML's dispatchers begin a batch when a call is there and the last batch has ended.
 
-    It guesses how long to wait from the calls before (bentoml 1.4.39: up to 11 s while it trains), counting calls
-    and not the items in them: after a load of 32 photos a call, a single photo waited for seconds beside an idle
-    model. Calls that come while the model works still share the next batch, so that nothing is lost by not waiting.
+    Their own loop guesses how long to hold a call back in the hope of company, from the calls before (bentoml 1.4.39:
+    up to 11 s while it trains), counting calls and not the items in them: after a load of 32 photos a call, a single
+    photo waited for seconds beside an idle model. Calls that come while the model works share the next batch all the
+    same. And where a call waits for the model, that loop looks every millisecond whether it is free: under load, a
+    tenth of a core for texts and one for photos.
     """
-    for learnt in ("o_a", "o_b", "wait"):
-        setattr(Optimizer, learnt, _Zero())
+    CorkDispatcher.controller = _dispatch
+
+
+async def _dispatch(dispatcher: CorkDispatcher[Any, Any]) -> None:
+    """One batch after the other; ends when it is cancelled."""
+    queue, wake = dispatcher._queue, dispatcher._wake_event
+    while True:
+        async with wake:
+            await wake.wait_for(queue.__len__)
+        try:
+            while queue and time() - queue[0].enqueue_time >= dispatcher.max_latency:
+                queue.popleft().future.cancel()  # answered that there is too much to do
+            if calls := tuple(dispatcher._get_inputs()):
+                dispatcher._sema.acquire()
+                await dispatcher.outbound_call(calls)
+        except Exception:  # whoever waits for another batch shall get it
+            logger.exception("a batch could not be begun")
 
 
 def meter_queue(observe: Callable[[float], None]) -> None:

@@ -102,6 +102,26 @@ def test_a_connection_says_what_the_gate_says_and_is_good_for_the_next_request()
     asyncio.run(run())
 
 
+def test_in_one_round_no_more_go_the_usual_way_than_there_is_room_for() -> None:
+    async def run() -> None:
+        served = Served()
+        with served.admission.room.slot():
+            pass
+        assert served.no_room.lately
+
+        def answer() -> bytes | None:
+            return served.no_room.answer("POST", "/search-image", (), None, ())
+
+        for _ in range(2):
+            assert answer() is None
+            assert served.no_room.answer("GET", "/", (), None, ()) is None  # needs no room
+            for _ in range(2):
+                assert (answer() or b"").startswith(b"HTTP/1.1 429 ")
+            await asyncio.sleep(0)  # what was let in has taken its place, or has gone
+
+    asyncio.run(run())
+
+
 def test_who_may_not_enter_is_told_so_first() -> None:
     async def run() -> None:
         served = Served(api_keys=KEYS, rate_limit_per_minute=1)
