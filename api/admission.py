@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from api.doors import Door, Doors
-from api.errors import Unauthorized
+from api.errors import ApiError, Unauthorized
 from api.keys import KeyRing, presented_key
 from api.limits import ConcurrencyLimit, RateLimit, client_address
 from api.metering import Metrics
@@ -33,13 +33,22 @@ class Admission:
 
     @cached_property
     def _keys(self) -> KeyRing:
-        """Made at the first request: wrong entries have ended the start by then (`api.startup.check_settings`)."""
+        """Made at the first request: wrong entries have ended the start by then (`api.safe_settings`)."""
         return KeyRing(self._entries)
 
     def client(self, peer: tuple[str, int] | None, headers: dict[bytes, bytes]) -> str:
         """The address that a request came from."""
         forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
         return client_address((peer or ("unknown", 0))[0], forwarded, self._trusted)
+
+    def knows(self, door: Door, headers: dict[bytes, bytes]) -> bool:
+        """Whether the key opens the door; nothing is counted."""
+        try:
+            if door.scope is not None:
+                self._keys.authorise(presented_key(headers), door.scope)
+        except ApiError:
+            return False
+        return True
 
     def admit(self, door: Door, method: str, headers: dict[bytes, bytes], client: str) -> str | None:
         """Who calls, by key; raises ApiError where the key or the rate does not allow it."""

@@ -53,13 +53,13 @@ class Connection(BoundedHeads):
             super().on_headers_complete()
             return
         self._answered = True
-        self._end_head()
+        self._end_watch()
         self.cycle = _ANSWERED
         self.transport.write(answer)
 
     def on_message_complete(self) -> None:
         if self.cycle is _ANSWERED:
-            self._end_head()
+            self._end_watch()
             self.on_response_complete()
             self.cycle = None  # type: ignore[assignment]  # as uvicorn begins
         else:

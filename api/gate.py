@@ -6,6 +6,8 @@ One ASGI middleware around BentoML's router. Pure ASGI, since each layer of a ch
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from time import perf_counter
 
 from loguru import logger
@@ -21,7 +23,9 @@ from api.settings import ServiceSettings
 from api.turns import Turns
 from telemetry.logs import request_id_var, trace_id_var
 
-_CLIENT_GONE = 499  # nginx' number for a client that did not wait; only metrics and logs see it
+_CLIENT_GONE = 499
+"""nginx' number for a client that did not wait; only metrics and logs see it. Nothing is sent: there is nobody, and no
+layer outside waits for an answer (`api.time_limit`)."""
 
 
 class Gate:
@@ -82,13 +86,15 @@ class Gate:
     async def _bounded(
         self, scope: Scope, door: Door, headers: dict[bytes, bytes], receive: Receive, answer: _Answer
     ) -> None:
-        if door.page:
-            await self._page(scope, receive, answer)
-        elif not door.limited:
-            await self._public(scope, receive, answer)
-        else:
+        if door.limited:
             with self._admission.room.slot():
                 await self._timed(scope, headers, receive, answer)
+            return
+        async with _in_time(self._timeout):
+            if door.page:
+                await self._page(scope, receive, answer)
+            else:
+                await self._public(scope, receive, answer)
 
     async def _page(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         """Let BentoML's router serve the Swagger page; its errors take our form."""
@@ -102,11 +108,8 @@ class Gate:
     async def _timed(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: _Answer) -> None:
         """Read the body, then work on it: no longer than the limit, and only while the client waits."""
         deadline = asyncio.get_running_loop().time() + self._timeout
-        try:
-            async with asyncio.timeout_at(deadline):
-                body = await self._read(headers, receive)
-        except TimeoutError as error:
-            raise RequestTimeout(self._timeout) from error
+        async with _in_time(self._timeout):
+            body = await self._read(headers, receive)
         if body is None:
             return
         gone = asyncio.ensure_future(receive())
@@ -161,6 +164,15 @@ class Gate:
         if answer.status is None:
             answer.hold_errors = False
             await error.answer()(scope, receive, answer)
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise RequestTimeout(seconds) from error
 
 
 class _Answer:

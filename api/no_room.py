@@ -48,6 +48,7 @@ class NoRoom:
         """Count a request that goes the usual way: its task takes its place in the next round of the event loop.
 
         Until then room seems to be left, and all that is read in this round would be let in, for the gate to refuse.
+        In the next round, since nothing between the connection and the gate waits (see `api.time_limit`, too).
         """
         if not self._on_their_way:
             asyncio.get_running_loop().call_soon(self._arrived)
@@ -69,7 +70,7 @@ class NoRoom:
         counts = door.limited and method in ("GET", "POST")
         refused = counts and self._room_left <= 0
         if not (vital or refused) or admission.draining:
-            if counts:
+            if counts and admission.knows(door, dict(headers)):
                 self._expect()
             return None
         started = perf_counter()

@@ -26,15 +26,13 @@ def drop_abandoned_calls() -> None:
         try:
             return await wait_for_result(self, data)
         except asyncio.CancelledError:
+            _forget(self)  # now: the batch before may never end
             if (gone := _gone.get()) is not None and gone.is_set():
                 raise _CallerGone from None
             raise
 
     def get_inputs(self: CorkDispatcher[Any, Any], num_batches: int | None = None) -> Iterator[Job[Any, Any]]:
-        wanted = [job for job in self._queue if not job.future.done()]
-        if len(wanted) < len(self._queue):
-            self._queue.clear()
-            self._queue.extend(wanted)
+        _forget(self)
         jobs: Iterator[Job[Any, Any]] = take(self, num_batches)
         return jobs
 
@@ -49,6 +47,15 @@ def drop_abandoned_calls() -> None:
     CorkDispatcher.inbound_call = inbound_call
     CorkDispatcher._get_inputs = get_inputs
     CorkDispatcher.split_job = split_job
+
+
+def _forget(dispatcher: CorkDispatcher[Any, Any]) -> None:
+    """Drop what nobody waits for from the queue."""
+    queue = dispatcher._queue
+    wanted = [job for job in queue if not job.future.done()]
+    if len(wanted) < len(queue):
+        queue.clear()
+        queue.extend(wanted)
 
 
 class AbandonedCalls:
@@ -95,7 +102,8 @@ class AbandonedCalls:
                 raise
             if work is not None:
                 work.uncancel()
-            # Nobody reads it, but the layers outside wait for an answer before they let go of the call.
+            # Nobody reads it, but where the runner is served alone, BentoML's time limit around this keeps a call until
+            # it is answered.
             await send({"type": "http.response.start", "status": 499, "headers": []})
             await send({"type": "http.response.body", "body": b""})
         finally:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from time import time
 from typing import Any
 
-from bentoml._internal.marshal.dispatcher import CorkDispatcher
+from bentoml._internal.marshal.dispatcher import CorkDispatcher, Job
 from loguru import logger
 
 
@@ -28,14 +29,29 @@ async def _dispatch(dispatcher: CorkDispatcher[Any, Any]) -> None:
     while True:
         async with wake:
             await wake.wait_for(queue.__len__)
+        calls: list[Job[Any, Any]] = []
         try:
             while queue and time() - queue[0].enqueue_time >= dispatcher.max_latency:
                 queue.popleft().future.cancel()  # answered that there is too much to do
-            if calls := tuple(dispatcher._get_inputs()):
-                dispatcher._sema.acquire()
-                await dispatcher.outbound_call(calls)
+            for call in dispatcher._get_inputs():
+                calls.append(call)  # one by one: those that were taken are known even where taking the next fails
+            if calls:
+                await _run(dispatcher, calls)
         except Exception:  # whoever waits for another batch shall get it
             logger.exception("a batch could not be begun")
+        finally:
+            for call in calls:
+                if not call.future.done():
+                    call.future.cancel()
+
+
+async def _run(dispatcher: CorkDispatcher[Any, Any], calls: list[Job[Any, Any]]) -> None:
+    """One batch, in a task of its own: a panic of the tokenizer's Rust, which is no Exception, ends that task alone."""
+    dispatcher._sema.acquire()  # only because the batch releases it: this loop has one batch at a time as it is
+    batch = dispatcher._loop.create_task(dispatcher.outbound_call(tuple(calls)))
+    await asyncio.wait({batch})
+    if not batch.cancelled() and (error := batch.exception()) is not None:
+        logger.opt(exception=error).error("a batch failed")
 
 
 def meter_queue(observe: Callable[[float], None]) -> None:

@@ -22,14 +22,14 @@ from telemetry.logs import LogSettings, configure_logs
 
 _settings = from_environment(RunnerSettings)
 
-# A batch that is predicted to take longer is refused; whoever waits longer than this has been answered 504.
+# Who has waited longer is refused when the next batch begins: whoever asked for it has been answered 504.
 _MAX_LATENCY_MS = int(_settings.request_timeout * 1000)
 
 
 @bentoml.service(
     name="clip_runner",
     workers=1,
-    traffic={"timeout": _settings.request_timeout},
+    traffic={"timeout": _settings.request_timeout},  # how long the API's calls wait for an answer
     # By default the client drops its connection every 100 calls while others are in flight on it, which fails
     # them (bentoml 1.4.39: 3 % of calls at 8 in flight, 13 % at 32).
     runner_connection={"max_requests": 10**9, "max_age": 1e9},

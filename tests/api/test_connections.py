@@ -122,6 +122,20 @@ def test_in_one_round_no_more_go_the_usual_way_than_there_is_room_for() -> None:
     asyncio.run(run())
 
 
+def test_who_may_not_enter_takes_no_place() -> None:
+    async def run() -> None:
+        known = f"shop:search:{sha256(b'a key').hexdigest()}"
+        served = Served(api_keys=known)
+        with served.admission.room.slot():
+            pass
+        for headers in ((), ((b"x-api-key", b"another key"),), ((b"x-api-key", b"a key"),)):
+            assert served.no_room.answer("POST", "/search-image", headers, None, ()) is None
+        refused = served.no_room.answer("POST", "/search-image", ((b"x-api-key", b"a key"),), None, ())
+        assert (refused or b"").startswith(b"HTTP/1.1 429 ")
+
+    asyncio.run(run())
+
+
 def test_who_may_not_enter_is_told_so_first() -> None:
     async def run() -> None:
         served = Served(api_keys=KEYS, rate_limit_per_minute=1)

@@ -37,6 +37,34 @@ async def talk(port: int, *pieces: bytes) -> bytes:
         writer.close()
 
 
+def test_a_request_that_comes_whole_needs_no_timer() -> None:
+    connections: list[heads.BoundedHeads] = []
+
+    class Kept(heads.BoundedHeads):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+            super().connection_made(transport)
+            connections.append(self)
+
+        def data_received(self, data: bytes) -> None:
+            timers.append(self._deadline is not None)
+            super().data_received(data)
+            timers.append(self._deadline is not None)
+
+    timers: list[bool] = []
+
+    async def run() -> None:
+        async with (
+            served(app, Kept) as port,
+            httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False) as client,
+        ):
+            for _ in range(2):
+                assert (await client.get("/")).text == "ok"
+
+    asyncio.run(run())
+    assert len(connections) == 1
+    assert timers == [True, False, False, False]  # the first is the connection's own: it has to say something
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_heads_are_bounded_in_size_and_time(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "MOST_SECONDS", 1.0)

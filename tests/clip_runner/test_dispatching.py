@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,10 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     dispatch_at_once()
 
 
+class Panic(BaseException):
+    """As the tokenizer's Rust raises it."""
+
+
 class Model:
     """Takes batches, each for as long as the test says."""
 
@@ -33,6 +37,8 @@ class Model:
         await self.free.wait()
         if "bad" in texts:
             raise ValueError("a text that the model cannot take")
+        if "worse" in texts:
+            raise Panic
         return [text.upper() for text in texts]
 
 
@@ -83,6 +89,27 @@ def test_a_batch_that_fails_is_not_the_last() -> None:
             with pytest.raises(ValueError, match="cannot take"):
                 await call("bad")
             assert await call("good") == "GOOD"
+            assert await call("worse") == "too much to do"
+            assert await call("good") == "GOOD"
+
+    asyncio.run(run())
+
+
+def test_a_batch_that_cannot_be_begun_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        model = Model()
+        model.free.set()
+        async with dispatched(model) as call:
+            take = CorkDispatcher._get_inputs
+
+            def broken(self: CorkDispatcher[str, str], most: int | None = None) -> Iterator[Any]:
+                yield from take(self, most)
+                raise ValueError("the calls cannot be taken")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(CorkDispatcher, "_get_inputs", broken)
+                assert await call("a") == "too much to do"
+            assert await call("b") == "B"
 
     asyncio.run(run())
 

@@ -59,7 +59,7 @@ def test_5_a_link_of_another_host(system: System) -> None:
 
 def test_8_the_service_refuses_to_start(tmp_path: Path) -> None:
     missing, wrong = printed(8)
-    start = "from api.settings import ServiceSettings as S; from api.startup import check_settings as check\n"
+    start = "from api.settings import ServiceSettings as S; from api.safe_settings import check_settings as check\n"
     start += "from environment import from_environment as read; check(read(S))"
     for line, settings in ((missing, {"ENVIRONMENT": "production"}), (wrong, {"MAX_BODY_MB": "much"})):
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings}

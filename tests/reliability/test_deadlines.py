@@ -61,8 +61,8 @@ def test_what_a_client_that_left_had_queued_is_never_encoded(system: System, api
     assert api.post("/encode_image", files={"files": photos()[0]}).status_code == 200
     before = encoded(api)
     with ThreadPoolExecutor(1) as threads:
-        # Sixteen photos in batches of two; behind them a client queues eight, and leaves before its turn.
-        body, content_type = form(16)
+        # 32 photos in batches of two; behind them a client queues eight, and leaves before its turn.
+        body, content_type = form(32)
         first = threads.submit(api.post, "/encode_image", content=body, headers={"Content-Type": content_type})
         wait_for(api, before + 2)
         queued = sent(system, 8)
@@ -70,7 +70,7 @@ def test_what_a_client_that_left_had_queued_is_never_encoded(system: System, api
         queued.close()
         assert first.result().status_code == 200
     assert api.post("/encode_image", files={"files": photos()[0]}).status_code == 200  # behind whatever was queued
-    assert encoded(api) - before == 16 + 1
+    assert encoded(api) - before == 32 + 1
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_batches_ends_them(system: System, api: httpx.Client) -> None:
