@@ -96,7 +96,7 @@ def test_score_is_the_raw_cosine(api: httpx.Client) -> None:
     top = search(api, query="red dress", top_k=1)["results"][0]
     with (SAMPLE / (top["id"] + ".jpg")).open("rb") as file:
         image = api.post("/encode_image", files=[("files", file)]).json()["embeddings"][0]
-    # To the third decimal: with products in bfloat16, the same photo alone and in a batch of many differs in the fourth.
+    # To the third decimal: with products in bfloat16, a photo alone and the same in a batch differ in the fourth.
     assert top["score"] == pytest.approx(float(np.dot(text, image)), abs=2e-3)
 
 
