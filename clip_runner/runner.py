@@ -14,6 +14,7 @@ import numpy as np
 
 from clip_runner.abandoned import AbandonedCalls, drop_abandoned_calls
 from clip_runner.metering import BatchMeter
+from clip_runner.priority import step_back
 from clip_runner.settings import RunnerSettings
 from clip_runner.source import ModelUnavailable, find_model
 from clip_runner.tracing import tracing
@@ -53,6 +54,8 @@ class ClipRunner:
         dispatch_at_once()
         drop_abandoned_calls()
         self._encoder = Encoder(_settings)
+        if self._encoder.device == "cpu":  # a GPU waits for whoever feeds it
+            step_back()
         gc.collect()
         gc.freeze()
         gc.enable()
