@@ -17,8 +17,8 @@ def dispatch_at_once() -> None:
     Their own loop guesses how long to hold a call back in the hope of company, from the calls before (bentoml 1.4.39:
     up to 11 s while it trains), counting calls and not the items in them: after a load of 32 photos a call, a single
     photo waited for seconds beside an idle model. Calls that come while the model works share the next batch all the
-    same. And where a call waits for the model, that loop looks every millisecond whether it is free: under load, a
-    tenth of a core for texts and one for photos.
+    same. And where a call waits for the model, that loop looks every millisecond whether it is free, on a core that the
+    model needs.
     """
     CorkDispatcher.controller = _dispatch
 
