@@ -23,8 +23,10 @@ def test_bare_it_answers_what_it_accepted(stores: Stores, tmp_path: Path) -> Non
     child.wait_ready(lambda: http_ok(f"http://{HOST}:{port}/readyz"), timeout=START_TIMEOUT)
     seen = stop_under_load(child, port, heed_readiness=False)
     assert set(seen.before) == {"200"}, seen
-    # In the moment between the API's last accept and the closing of the door, the system takes connections itself.
-    assert set(seen.after) <= {"200", "ConnectionRefusedError", "ConnectionResetError", "RemoteDisconnected"}, seen
+    # In the moment between the API's last accept and the closing of the door, the system takes connections itself: how
+    # their end shows depends on how much of the request had been sent by then.
+    ended = {"ConnectionResetError", "RemoteDisconnected", "BrokenPipeError"}
+    assert set(seen.after) <= {"200", "ConnectionRefusedError", *ended}, seen
     assert seen.after["ConnectionRefusedError"] == CLIENTS
     assert accepted(tmp_path / "log") == {200: seen.before["200"] + seen.after["200"]}
     assert seen.seconds < ENDED_WITHIN
