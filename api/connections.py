@@ -42,10 +42,6 @@ class Connection(BoundedHeads):
         self._answered = False
         super().data_received(data)
 
-    @property
-    def _unfinished(self) -> bool:
-        return super()._unfinished or self.cycle is _ANSWERED  # the body of what is answered has to end, too
-
     def on_headers_complete(self) -> None:
         answer = self._prompt_answer()
         if answer is None:
@@ -59,7 +55,7 @@ class Connection(BoundedHeads):
 
     def on_message_complete(self) -> None:
         if self.cycle is _ANSWERED:
-            self._end_watch()
+            self._end_watch()  # of the body
             self.on_response_complete()
             self.cycle = None  # type: ignore[assignment]  # as uvicorn begins
         else:

@@ -11,7 +11,7 @@ MOST_BYTES = 64 * 1024
 """Of a head; what has come in the same read as its end is not counted (a read has 256 KB at most)."""
 
 MOST_SECONDS = 30.0
-"""From a connection's beginning, or a head's, to the head's end; so long may the body of what is refused take, too."""
+"""From a connection's beginning, or a head's, to the head's end; and for all else that only the client is about."""
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -31,7 +31,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:  # a WebSocket now
             return
         if self._in_head:
             self._head_bytes += len(data)
@@ -49,10 +49,19 @@ class BoundedHeads(HttpToolsProtocol):
         self._end_watch()
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._end_watch()
+        super().on_message_complete()
+
     @property
     def _unfinished(self) -> bool:
-        """Whether the client has to end something in time."""
-        return self._in_head
+        """Whether the client has to go on in time: a head is under way, or nothing is that the service is about.
+
+        That is the rest of a body whose request has its answer, or a lone line end: uvicorn lets its own time for idle
+        connections be at any byte, and takes it up again with the next answer only.
+        """
+        answered = self.cycle is None or self.cycle.response_complete
+        return self._in_head or (answered and self.timeout_keep_alive_task is None)
 
     def _watch_time(self) -> None:
         """A timer only for what has not ended in the read that it began in: most requests come whole."""

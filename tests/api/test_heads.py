@@ -20,13 +20,14 @@ async def app(scope: Scope, _: Receive, send: Send) -> None:
         await send({"type": "http.response.body", "body": b"ok"})
 
 
-async def talk(port: int, *pieces: bytes) -> bytes:
-    """Send pieces until the server closes; what it said."""
+async def talk(port: int, *pieces: bytes, pause: float = 0) -> bytes:
+    """Send pieces, with pauses of so many seconds, until the server closes; what it said."""
     reader, writer = await asyncio.open_connection(HOST, port)
     try:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
+            await asyncio.sleep(pause)
     except ConnectionError:
         pass
     try:
@@ -84,6 +85,10 @@ def test_heads_are_bounded_in_size_and_time(loop: str, monkeypatch: pytest.Monke
         assert await talk(port, start) == b""
         assert await talk(port) == b""
         assert (await talk(port, closed + start)).endswith(b"ok")
+        # A line end and no more, after a request; and the body of a request that has its answer, which does not end.
+        assert (await talk(port, closed, b"\r\n", pause=0.1)).endswith(b"ok")
+        post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+        assert (await talk(port, post, b"x", b"x", pause=0.1)).endswith(b"ok")
         # Ordinary requests, on one connection for longer than a head may take.
         async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False) as client:
             for _ in range(4):
