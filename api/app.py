@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from api import openapi
 from api.doors import Doors
-from api.errors import ApiError, InvalidValue, MethodNotAllowed, NotFound
+from api.errors import ApiError, InternalError, InvalidValue, MethodNotAllowed, NotFound
 from api.metering import Metrics
 from api.routes import encode, operations, search
 from api.settings import ServiceSettings
@@ -81,3 +81,7 @@ def _answer_errors(app: FastAPI, metrics: Metrics) -> None:
         # Only names and reasons: the framework's own answer repeats the input, binary or not.
         mistake = error.errors()[0]
         return await api_error(request, InvalidValue(f"{mistake['loc'][-1]}: {mistake['msg']}."))
+
+    @app.exception_handler(Exception)
+    async def internal_error(_: Request, __: Exception) -> Response:
+        return InternalError().answer()  # the error itself goes on to the gate, which logs it

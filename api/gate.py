@@ -168,10 +168,13 @@ class Gate:
 
 @asynccontextmanager
 async def _in_time(seconds: float) -> AsyncIterator[None]:
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds):
+        async with limit:
             yield
     except TimeoutError as error:
+        if not limit.expired():
+            raise  # somebody else's
         raise RequestTimeout(seconds) from error
 
 

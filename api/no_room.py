@@ -48,6 +48,7 @@ class NoRoom:
         """Count a request that goes the usual way: its task takes its place in the next round of the event loop.
 
         Until then room seems to be left, and all that is read in this round would be let in, for the gate to refuse.
+        Whose key is wrong is not counted; who is over its rate is, since to ask for that is to count it there.
         In the next round, since nothing between the connection and the gate waits (see `api.time_limit`, too).
         """
         if not self._on_their_way:

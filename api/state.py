@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from api.catalogue import Catalogue
 from api.encoding import Encoding
 from api.health import Health
 from api.metering import Metrics
 from api.scrape import Scrape
 from api.search import Search
-
-if TYPE_CHECKING:  # loading the stores' clients takes most of a second, see api/startup.py
-    from api.catalogue import Catalogue
 
 
 @dataclass(frozen=True)

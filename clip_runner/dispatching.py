@@ -34,7 +34,7 @@ async def _dispatch(dispatcher: CorkDispatcher[Any, Any]) -> None:
             while queue and time() - queue[0].enqueue_time >= dispatcher.max_latency:
                 queue.popleft().future.cancel()  # answered that there is too much to do
             for call in dispatcher._get_inputs():
-                calls.append(call)  # one by one: those that were taken are known even where taking the next fails
+                calls.append(call)  # one by one: they are known even where taking the next one fails
             if calls:
                 await _run(dispatcher, calls)
         except Exception:  # whoever waits for another batch shall get it

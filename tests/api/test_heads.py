@@ -66,6 +66,70 @@ def test_a_request_that_comes_whole_needs_no_timer() -> None:
     assert timers == [True, False, False, False]  # the first is the connection's own: it has to say something
 
 
+def test_what_follows_a_body_is_bounded_and_no_header() -> None:
+    seen: list[list[bytes]] = []
+
+    async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        seen.append([name for name, _ in scope["headers"]])
+        await app(scope, receive, send)
+
+    async def run() -> None:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+        async with served(reading, heads.BoundedHeads) as port:
+            assert (await talk(port, head + b"X-Late: 1\r\n\r\n")).endswith(b"ok")
+            for endless in (b"X-A: " + b"a" * 10_000_000, b"X-A: a\r\n" * 1_000_000):
+                assert await asyncio.wait_for(talk(port, head, endless), 10) == b""
+
+    asyncio.run(run())
+    assert seen[0] == [b"host", b"connection", b"transfer-encoding"]
+
+
+def test_whoever_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "MOST_SECONDS", 1.0)
+
+    async def run() -> None:
+        sent = asyncio.Event()
+
+        async def generous(_: Scope, __: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _piece in range(100):
+                await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
+            sent.set()
+
+        async with served(generous, heads.BoundedHeads) as port:
+            _, writer = await asyncio.open_connection(HOST, port, limit=1000)  # which reads no more than that
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.wait_for(sent.wait(), 20)
+            writer.close()
+
+    asyncio.run(run())
+
+
+def test_whoever_is_served_has_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "MOST_SECONDS", 0.5)
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await asyncio.sleep(1)
+        await app(scope, receive, send)
+
+    async def run() -> None:
+        post = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: %s\r\nContent-Length: 4\r\n\r\n"
+        async with served(slow, heads.BoundedHeads) as port:
+            reader, writer = await asyncio.open_connection(HOST, port)
+            for kept in (b"keep-alive", b"close"):
+                for piece in (post % kept, b"a", b"b", b"c", b"d"):
+                    writer.write(piece)
+                    await asyncio.sleep(0.3)
+                assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
+            writer.close()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_heads_are_bounded_in_size_and_time(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "MOST_SECONDS", 1.0)

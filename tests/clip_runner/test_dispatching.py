@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from bentoml._internal.marshal.dispatcher import CorkDispatcher
 
+from clip_runner.abandoned import drop_abandoned_calls
 from clip_runner.dispatching import dispatch_at_once
 
 Call = Callable[[str], Awaitable[Any]]
@@ -127,5 +128,29 @@ def test_a_call_that_has_waited_too_long_is_refused() -> None:
             assert await late == "too much to do"
             assert await call("c") == "C"
         assert model.batches == [["a"], ["c"]]
+
+    asyncio.run(run())
+
+
+def test_what_nobody_waits_for_leaves_the_queue_while_a_batch_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("inbound_call", "_get_inputs", "split_job"):
+        monkeypatch.setattr(CorkDispatcher, name, getattr(CorkDispatcher, name))  # put back when the test has ended
+    drop_abandoned_calls()
+
+    async def run() -> None:
+        model = Model()
+        of: CorkDispatcher[str, str] = CorkDispatcher(10_000, 3, fallback=lambda: "", get_batch_size=lambda _: 1)
+        call = of(model)
+        hanging, left, waiting = (asyncio.ensure_future(call(text)) for text in "abc")
+        await rounds()
+        assert model.batches == [["a", "b", "c"]]
+        left, waiting = (asyncio.ensure_future(call(text)) for text in "de")
+        await rounds()
+        left.cancel()
+        await rounds()
+        assert [job.data for job in of._queue] == ["e"]
+        model.free.set()
+        assert (await hanging, await waiting) == ("A", "E")
+        of.shutdown()
 
     asyncio.run(run())

@@ -4,7 +4,9 @@ import asyncio
 import re
 
 import httpx
+import torch
 
+from tests.reliability.vitals import workers
 from tests.stack import SAMPLE, System
 
 
@@ -76,3 +78,9 @@ def test_400_requests_at_32_in_flight(system: System, api: httpx.Client) -> None
     batches, items = batch_sizes(api.get("/metrics").text)
     assert items - items_before == 400
     assert batches - batches_before < 400  # so some batches held more than one
+
+
+def test_the_model_comes_after_whoever_answers(system: System) -> None:
+    by_part = {"clip_runner" in " ".join(process.cmdline()): process.nice() for process in workers(system.service)}
+    steps = 0 if torch.cuda.is_available() else 5  # a GPU waits for whoever feeds it
+    assert by_part[True] == min(19, by_part[False] + steps)
