@@ -29,6 +29,8 @@ _TUNED_SIZES = (8, 16, 32, 64, 128, 256)
 _TUNING_PASSES = 5
 _RECORDED_LENGTHS = (8, 16, 24, 32)
 
+_PROBE_PHOTOS = 2  # in float32 they take a good part of a small machine's start
+
 
 def text_row_type(dim: int) -> np.dtype[Any]:
     """The record that a text becomes: its unit vector, and whether the model's context cut it short."""
@@ -50,15 +52,14 @@ class Encoder:
         self._texts_that_fit = Halving("texts", settings.max_text_batch)
         self._photos_that_fit = Halving("photos", settings.max_image_batch)
         self._backend = backend or self._made(settings, loaded)
-        texts_s, photos_s = self._warm_up()
+        if backend or settings.model_dtype != "auto":
+            self._probe_vectors()  # as the search for the fastest type does: the first pass allocates
         logger.info(
-            "{} on {} in {} by {}: {:.0f} texts/s, {:.0f} photos/s, ready after {:.1f} s",
+            "{} on {} in {} by {}, ready after {:.1f} s",
             self.identity.model,
             self.device,
             self.dtype,
             settings.model_backend,
-            texts_s,
-            photos_s,
             perf_counter() - started,
         )
 
@@ -121,6 +122,7 @@ class Encoder:
             return made
         by_torch = self._backend = TorchBackend(settings, loaded)
         self._choose(settings, fast_dtypes(torch.device(by_torch.device)), by_torch.use)
+        by_torch.settle()
         if torch.device(by_torch.device).type == "cuda":
             by_torch.capture(*self._shapes(settings))
             if by_torch.records_photos:
@@ -174,18 +176,7 @@ class Encoder:
 
     def _probe_vectors(self) -> NDArray[np.float32]:
         texts = self.encode_texts(PROBE_TEXTS)["vector"]
-        return np.concatenate([texts, self.encode_pixels(probe_pixels(self.pixel_spec, 4))])
-
-    def _warm_up(self) -> tuple[float, float]:
-        """Run both towers until their buffers are allocated; texts/s and photos/s of a small batch."""
-        texts, pixels = list(PROBE_TEXTS) * 4, probe_pixels(self.pixel_spec, 4)
-        self.encode_texts(texts)
-        self.encode_pixels(pixels)
-        start = perf_counter()
-        self.encode_texts(texts)
-        middle = perf_counter()
-        self.encode_pixels(pixels)
-        return len(texts) / (middle - start), len(pixels) / (perf_counter() - middle)
+        return np.concatenate([texts, self.encode_pixels(probe_pixels(self.pixel_spec, _PROBE_PHOTOS))])
 
 
 def _unit(features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ import bentoml
 import numpy as np
 
 from clip_runner.abandoned import AbandonedCalls, drop_abandoned_calls
+from clip_runner.lean_torch import lean_torch
 from clip_runner.metering import BatchMeter
 from clip_runner.priority import step_back
 from clip_runner.settings import RunnerSettings
@@ -46,14 +47,18 @@ class ClipRunner:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         # What is loaded here stays: looking through it for garbage, again and again, is a fifth of the loading.
         gc.disable()
-        # torch and transformers are loaded here, in the runner's process alone.
-        from clip_runner.dispatching import dispatch_at_once, meter_queue
-        from clip_runner.encoder import Encoder
+        with lean_torch():
+            # torch and transformers are loaded here, in the runner's process alone.
+            from transformers import AutoImageProcessor, AutoModel, AutoTokenizer  # noqa: F401 - so that they are
 
-        configure_logs("runner", from_environment(LogSettings))
-        dispatch_at_once()
-        drop_abandoned_calls()
-        self._encoder = Encoder(_settings)
+            from clip_runner.dispatching import dispatch_at_once, meter_queue
+            from clip_runner.encoder import Encoder
+
+            gc.freeze()  # modules, in which no garbage is to be found; the model's loading does leave some
+            configure_logs("runner", from_environment(LogSettings))
+            dispatch_at_once()
+            drop_abandoned_calls()
+            self._encoder = Encoder(_settings)
         if self._encoder.device == "cpu":  # a GPU waits for whoever feeds it
             step_back()
         gc.collect()

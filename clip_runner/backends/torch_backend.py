@@ -35,8 +35,10 @@ class TorchBackend:
         patch = getattr(vision, "patch_size", None)
         self._patch = patch if isinstance(patch, int) and patch else 1
         self._model_id = settings.model_id
-        self._rounded = False
         self._mixed = False
+        self._packed = False
+        self._wide: dict[str, torch.Tensor] | None = {}
+        """What a type has rounded, by name, as it was in float32; None once a type is settled on."""
         self._mean = torch.tensor(loaded.mean, device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(loaded.std, device=self._device).view(1, 3, 1, 1)
         self._rescale = loaded.rescale
@@ -56,13 +58,14 @@ class TorchBackend:
     def use(self, dtype: str) -> None:
         """Compute in float32, bfloat16, float16, or `mixed`: sums and norms in float32, products in bfloat16."""
         self._photo_graphs = self._text_graphs = None
-        if dtype != self.dtype and self._rounded:
-            # Rounded weights cannot be widened again: read them anew rather than hold two copies.
-            self._model = load_model(self._model_id).model.to(self._device)
-            self._rounded = False
+        if dtype != self.dtype:
+            self._widen(dtype)
         self._mixed = dtype == "mixed"
         if self._device.type == "cpu" and dtype in ("bfloat16", "mixed") and packs():
             pack(self._model)
+            self._packed = True
+        if dtype != "float32" and self._wide == {}:  # after packing: what is packed need not be kept
+            self._wide = {name: values.data for name, values in self._parts()}
         if dtype in ("bfloat16", "float16"):
             self._model.to(getattr(torch, dtype))
         elif self._mixed:
@@ -71,8 +74,24 @@ class TorchBackend:
             for layer in self._model.modules():
                 if isinstance(layer, torch.nn.Linear):
                     layer.to(torch.bfloat16)
-        self._rounded = self._rounded or dtype != "float32"
         self.dtype = dtype
+
+    def settle(self) -> None:
+        """Give back what only a change of the type would need."""
+        self._wide = None
+
+    def _widen(self, dtype: str) -> None:
+        """Back to float32, but for packed layers where `dtype` packs them too."""
+        if self._wide is None or (self._packed and dtype not in ("bfloat16", "mixed")):
+            self._model = load_model(self._model_id).model.to(self._device)
+            self._packed, self._wide = False, {}
+        elif self._wide:
+            for name, values in self._parts():
+                values.data = self._wide[name]
+
+    def _parts(self) -> Iterator[tuple[str, torch.Tensor]]:
+        yield from self._model.named_parameters()
+        yield from self._model.named_buffers()
 
     def capture(self, photos: Sequence[Batch], texts: Sequence[Batch]) -> None:
         """On a GPU: record the towers for batches of these shapes, so that such a batch costs one launch.

@@ -109,13 +109,21 @@ def test_a_backend_refuses_what_it_cannot_do() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "mixed"])
-def test_weights_that_were_rounded_are_read_anew(small: Path, dtype: str) -> None:
+@pytest.mark.parametrize("packing", [True, False])
+@pytest.mark.parametrize("settled", [True, False])
+def test_weights_that_were_rounded_are_what_they_were_in_another_type(
+    small: Path, dtype: str, packing: bool, settled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not packing:
+        monkeypatch.setattr(torch_backend, "packs", lambda: False)
     loaded = load_model(str(small))
     backend = TorchBackend(settings(small), loaded)
     pixels = probe_pixels(loaded.pixel_spec, 2)
     exact = backend.photos(pixels)
     backend.use(dtype)
     assert not np.array_equal(backend.photos(pixels), exact)
+    if settled:
+        backend.settle()
     other = {"bfloat16": "mixed", "mixed": "bfloat16"}[dtype]
     fresh = TorchBackend(settings(small), load_model(str(small)))
     for each in (backend, fresh):
