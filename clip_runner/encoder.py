@@ -22,7 +22,7 @@ from clip_runner.identity import ModelIdentity
 from clip_runner.loading import LoadedModel, load_model
 from clip_runner.probes import PROBE_TEXTS, probe_pixels
 from clip_runner.settings import RunnerSettings
-from clip_runner.tokens import groups, masks, padded, tokenise
+from clip_runner.tokens import groups, masks, padded, shares, tokenise
 
 # On a GPU, at start: photos at once that are tried, and tokens of the texts whose pass is recorded (searches: 5 to 20).
 _TUNED_SIZES = (8, 16, 32, 64, 128, 256)
@@ -84,12 +84,17 @@ class Encoder:
         ids, rows["truncated"] = tokenise(
             self._tokenizer, texts, self.context_tokens, to_full_length=self._to_full_length
         )
-        for group in groups(ids):
-            rows["vector"][group] = self._encoded_group([ids[index] for index in group])
+        order = sorted(range(len(ids)), key=lambda number: len(ids[number]))
+        by_length = [ids[number] for number in order]
+        rows["vector"][order] = _unit(
+            self._texts_that_fit.run(len(ids), lambda piece: self._text_features(by_length[piece]))
+        )
         return rows
 
-    def _encoded_group(self, ids: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
-        return _unit(self._texts_that_fit.run(len(ids), lambda piece: self._backend.texts(self._padded(ids[piece]))))
+    def _text_features(self, ids: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Features (n, dim) of texts by rising length."""
+        parts = shares(ids, self._backend.text_parts(len(ids), sum(map(len, ids))))
+        return self._backend.texts([[self._padded(group) for group in groups(part)] for part in parts])
 
     def _padded(self, ids: Sequence[NDArray[np.int64]]) -> Tokens:
         if not masks(self._tokenizer):

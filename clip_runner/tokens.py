@@ -1,8 +1,9 @@
-"""Texts to padded tokens: sorted by length, so that short texts do not pay for long ones."""
+"""Texts to padded tokens, in parts and groups of like length, so that short texts do not pay for long ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,16 +34,23 @@ def tokenise(
     return [np.asarray(ids, np.int64) for ids in found["input_ids"]], cut
 
 
-def groups(ids: Sequence[NDArray[np.int64]]) -> Iterator[list[int]]:
-    """The texts' indices, shortest texts first, in groups of like length."""
-    group: list[int] = []
-    for index in sorted(range(len(ids)), key=lambda number: len(ids[number])):
-        if len(group) >= _GROUP and len(ids[index]) > _LONGER * len(ids[group[0]]):
-            yield group
-            group = []
-        group.append(index)
-    if group:
-        yield group
+def shares(ids: Sequence[NDArray[np.int64]], parts: int) -> list[Sequence[NDArray[np.int64]]]:
+    """Texts by rising length, cut into at most so many parts of about as many tokens each."""
+    tokens = np.cumsum([len(text) for text in ids])
+    wanted = tokens[-1] * np.arange(1, parts) / parts
+    ends = np.abs(tokens[:, None] - wanted).argmin(axis=0) + 1
+    cuts = [0, *ends.tolist(), len(ids)]
+    return [ids[start:end] for start, end in pairwise(cuts) if start < end]
+
+
+def groups(ids: Sequence[NDArray[np.int64]]) -> Iterator[Sequence[NDArray[np.int64]]]:
+    """Texts by rising length, cut into groups of like length."""
+    start = 0
+    for end in range(len(ids)):
+        if end - start >= _GROUP and len(ids[end]) > _LONGER * len(ids[start]):
+            yield ids[start:end]
+            start = end
+    yield ids[start:]
 
 
 def padded(ids: Sequence[NDArray[np.int64]], tokenizer: Any, length: int = 0) -> Tokens:

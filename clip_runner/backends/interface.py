@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,8 +25,16 @@ class Backend(Protocol):
     text_step: int
     """Texts come padded to a multiple of so many tokens: where each new shape costs time, there are few."""
 
-    def texts(self, tokens: Tokens) -> NDArray[np.float32]:
-        """Features (n, dim), of any length; OutOfMemory where the batch does not fit."""
+    def text_parts(self, items: int, tokens: int) -> int:
+        """In how many parts beside each other so many texts, of so many tokens together, are computed soonest."""
+        ...
+
+    def texts(self, parts: Sequence[Sequence[Tokens]]) -> NDArray[np.float32]:
+        """Features (n, dim), of any length, of all texts in their order; OutOfMemory where the batch does not fit.
+
+        Args:
+            parts: go beside each other, where there are several; the passes of a part go one after the other.
+        """
         ...
 
     def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,7 +51,13 @@ class OpenVinoBackend:
         """Stay with the type in use: what was compiled holds its own weights, the rest of the memory is given back."""
         self._towers = []
 
-    def texts(self, tokens: Tokens) -> NDArray[np.float32]:
+    def text_parts(self, items: int, tokens: int) -> int:  # noqa: ARG002 - whatever they are
+        return 1  # OpenVINO shares a pass among its own threads
+
+    def texts(self, parts: Sequence[Sequence[Tokens]]) -> NDArray[np.float32]:
+        return np.concatenate([self._texts_of(tokens) for tokens in chain.from_iterable(parts)])
+
+    def _texts_of(self, tokens: Tokens) -> NDArray[np.float32]:
         given = [tokens["input_ids"], tokens["attention_mask"]] if self._masked else [tokens["input_ids"]]
         return np.array(self._texts(given)[0], np.float32)
 

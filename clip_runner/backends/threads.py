@@ -7,7 +7,7 @@ for half as large a model: 32 texts 0.48 and 0.30, 16 photos 11.8 and 9.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -56,30 +56,36 @@ class Threads:
 
     def plan(self, items: int, rows: int) -> Plan:
         """The quickest for so many rows: tokens or patches, of all items of the batch together."""
-        most = len(self._workers)
         if not self._weights:
-            return Plan(1, most)
-        return min(self._plans(items, rows * self._weights), key=lambda plan: plan.takes(items))
+            return Plan(1, len(self._workers))
+        most = min(len(self._workers), items, int(rows * self._weights // _ENOUGH_FOR_A_PART))
+        plans = (Plan(parts, self._for_each(parts, rows)) for parts in range(1, max(1, most) + 1))
+        return min(plans, key=lambda plan: plan.takes(items))
 
-    def _plans(self, items: int, work: float) -> Iterable[Plan]:
-        most = len(self._workers)
-        for parts in range(1, max(1, min(most, items, int(work // _ENOUGH_FOR_A_PART))) + 1):
-            yield Plan(parts, most // parts if work / parts > _WORTH_SHARING else 1)
+    def _for_each(self, parts: int, rows: int) -> int:
+        """Threads for each of so many parts."""
+        alone = self._weights and rows * self._weights / parts <= _WORTH_SHARING
+        return 1 if alone else len(self._workers) // parts
 
-    def run(self, items: int, rows: int, forward: Callable[[slice], NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Features of `items` that stand beside each other, by `forward` over parts of them.
+    def beside(self, parts: Sequence[Callable[[], NDArray[np.float32]]], rows: int) -> NDArray[np.float32]:
+        """What the parts of a batch make, in their order: no more than `plan` has for so many rows.
 
         When this returns, or raises what a part raised, no part is under way any more.
         """
-        plan = self.plan(items, rows)
+        threads = self._for_each(len(parts), rows)
 
-        def part(number: int) -> NDArray[np.float32]:
+        def computed(part: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
             # In the thread that computes: each has a number of its own, once it is set.
-            torch.set_num_threads(plan.threads)
-            return forward(slice(items * number // plan.parts, items * (number + 1) // plan.parts))
+            torch.set_num_threads(threads)
+            return part()
 
-        if plan.parts == 1:
-            return part(0)
-        parts = [self._workers[number].submit(part, number) for number in range(plan.parts)]
-        wait(parts)
-        return np.concatenate([each.result() for each in parts])
+        if len(parts) == 1:
+            return computed(parts[0])
+        under_way = [self._workers[number].submit(computed, part) for number, part in enumerate(parts)]
+        wait(under_way)
+        return np.concatenate([each.result() for each in under_way])
+
+
+def even(items: int, parts: int) -> list[slice]:
+    """Items in their order, cut into parts of about as many."""
+    return [slice(items * part // parts, items * (part + 1) // parts) for part in range(parts)]

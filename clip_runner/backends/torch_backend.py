@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from clip_runner.backends.graphs import Batch, Graphs, Tensors
 from clip_runner.backends.interface import OutOfMemory, Tokens
 from clip_runner.backends.packing import pack, packs
-from clip_runner.backends.threads import Threads, workers
+from clip_runner.backends.threads import Threads, even, workers
 from clip_runner.hardware import choose_device
 from clip_runner.loading import LoadedModel, load_model
 from clip_runner.settings import RunnerSettings
@@ -125,17 +126,26 @@ class TorchBackend:
             torch.cuda.empty_cache()
         return None
 
-    def texts(self, tokens: Tokens) -> NDArray[np.float32]:
-        ids = tokens["input_ids"]
+    def text_parts(self, items: int, tokens: int) -> int:
+        return self._text_threads.plan(items, tokens).parts if self._device.type == "cpu" else 1
+
+    def texts(self, parts: Sequence[Sequence[Tokens]]) -> NDArray[np.float32]:
         with _memory():
+            works = [partial(self._passes_over, part) for part in parts]
             if self._device.type == "cpu":
-                return self._text_threads.run(
-                    len(ids), ids.size, lambda part: self._plain_texts({name: of[part] for name, of in tokens.items()})
-                )
-            if self._text_graphs is not None and (shapes := self._text_graphs.shapes_for(tokens)):
-                with self._pass():
-                    return self._text_graphs.features([(shapes, tokens)])
-            return self._plain_texts(tokens)
+                tokens = sum(passed["input_ids"].size for part in parts for passed in part)
+                return self._text_threads.beside(works, tokens)
+            return np.concatenate([work() for work in works])
+
+    def _passes_over(self, part: Sequence[Tokens]) -> NDArray[np.float32]:
+        made = [self._recorded_texts(tokens) for tokens in part]
+        return made[0] if len(made) == 1 else np.concatenate(made)
+
+    def _recorded_texts(self, tokens: Tokens) -> NDArray[np.float32]:
+        if self._text_graphs is not None and (shapes := self._text_graphs.shapes_for(tokens)):
+            with self._pass():
+                return self._text_graphs.features([(shapes, tokens)])
+        return self._plain_texts(tokens)
 
     def _plain_texts(self, tokens: Tokens) -> NDArray[np.float32]:
         with self._pass():
@@ -146,7 +156,8 @@ class TorchBackend:
         with _memory():
             if self._device.type == "cpu":
                 rows = pixels[..., 0].size // self._patch**2
-                return self._photo_threads.run(len(pixels), rows, lambda part: self._plain_photos(pixels[part]))
+                parts = even(len(pixels), self._photo_threads.plan(len(pixels), rows).parts)
+                return self._photo_threads.beside([partial(self._plain_photos, pixels[part]) for part in parts], rows)
             if self._photo_graphs is not None:
                 graphs, most = self._photo_graphs, self.photos_at_once or self._photo_graphs.sizes[-1]
                 pieces = [{"pixels": pixels[start : start + most]} for start in range(0, len(pixels), most)]

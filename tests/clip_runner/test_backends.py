@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from clip_runner.encoder import Encoder
 from clip_runner.loading import load_model
 from clip_runner.probes import probe_pixels
 from clip_runner.settings import BUNDLED_MODEL, RunnerSettings
-from clip_runner.tokens import groups
+from clip_runner.tokens import groups, shares
 from tests.clip_runner.test_encoder import save_beside_tokenizer, settings
 
 TEXTS = [" ".join(["red", "dress", "with", "buttons"][: 1 + number % 4] * (1 + number // 12)) for number in range(60)]
@@ -150,7 +151,7 @@ def test_rounding_once_is_what_autocast_does_at_each_pass(small: Path, monkeypat
     with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
         texts = by_torch.get_text_features(input_ids=torch.from_numpy(tokens["input_ids"]))
         photos = by_torch.get_image_features(pixel_values=(values - mean) / std)
-    assert np.array_equal(backend.texts(tokens), texts.pooler_output.float().numpy())
+    assert np.array_equal(backend.texts([[tokens]]), texts.pooler_output.float().numpy())
     assert np.array_equal(backend.photos(pixels), photos.pooler_output.float().numpy())
 
 
@@ -172,11 +173,9 @@ def test_parts_give_what_the_whole_gives(small: Path, dtype: str, monkeypatch: p
     assert cosine(vectors(encoder), whole) > 0.9999
     spec = encoder.pixel_spec
     assert rows[0] == (12, 12 * spec.height * spec.width // 8**2)  # photos, by patches
-    texts, tokens = zip(*rows[1:], strict=True)
-    assert sum(texts) == len(TEXTS)
-    assert all(count * 3 <= of <= count * 32 for count, of in zip(texts, tokens, strict=True))
-    backend.texts({"input_ids": np.ones((4, 7), np.int64)})
-    assert rows[-1] == (4, 28)
+    [(texts, tokens)] = rows[1:]
+    assert texts == len(TEXTS)
+    assert texts * 3 <= tokens <= texts * 32
 
 
 def test_the_first_type_that_agrees_is_taken() -> None:
@@ -270,12 +269,29 @@ def test_a_graphs_size_holds_the_batch() -> None:
     assert [size_for(count, sizes) for count in (1, 3, 33, 48, 49)] == [1, 4, 48, 48, None]
 
 
+def by_length(*lengths: int) -> list[NDArray[np.int64]]:
+    return [np.zeros(length, np.int64) for length in lengths]
+
+
 def test_texts_are_grouped_by_length() -> None:
-    lengths = [40] * 20 + [8] * 30 + [9, 10]
-    made = list(groups([np.zeros(length, np.int64) for length in lengths]))
-    assert sorted(index for group in made for index in group) == list(range(52))
-    assert [max(lengths[index] for index in group) for group in made] == [10, 40]
-    assert [len(group) for group in groups([np.zeros(length, np.int64) for length in (3, 30, 9)])] == [3]
+    texts = by_length(*[8] * 30, 9, 10, *[40] * 20)
+    assert [[len(text) for text in group] for group in groups(texts)] == [[8] * 30 + [9, 10], [40] * 20]
+    assert [len(group) for group in groups(by_length(3, 9, 30))] == [3]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "parts", "cut"),
+    [
+        ([5, 5, 5, 5, 10, 10], 2, [[5, 5, 5, 5], [10, 10]]),
+        ([3, 70], 2, [[3], [70]]),
+        ([3, 4, 70], 3, [[3, 4], [70]]),
+        ([7, 7, 7], 2, [[7], [7, 7]]),
+        ([7, 7, 7], 1, [[7, 7, 7]]),
+        ([7], 1, [[7]]),
+    ],
+)
+def test_parts_have_about_as_many_tokens(lengths: list[int], parts: int, cut: list[list[int]]) -> None:
+    assert [[len(text) for text in part] for part in shares(by_length(*lengths), parts)] == cut
 
 
 def test_a_texts_company_changes_nothing(small: Path) -> None:
@@ -292,9 +308,9 @@ class Padding(TorchBackend):
         self.text_step = 8
         self.lengths: set[int] = set()
 
-    def texts(self, tokens: Tokens) -> NDArray[np.float32]:
-        self.lengths.add(tokens["input_ids"].shape[1])
-        return super().texts(tokens)
+    def texts(self, parts: Sequence[Sequence[Tokens]]) -> NDArray[np.float32]:
+        self.lengths |= {tokens["input_ids"].shape[1] for part in parts for tokens in part}
+        return super().texts(parts)
 
 
 @pytest.mark.parametrize("context", [30, 32])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from clip_runner.backends.threads import Plan, Threads, workers
+from clip_runner.backends.threads import Plan, Threads, even, workers
 
 WIDE = SimpleNamespace(hidden_size=768, intermediate_size=3072)  # ViT-B/32's photos
 NARROW = SimpleNamespace(hidden_size=256, intermediate_size=1024)  # the bundled model's texts
@@ -49,6 +50,12 @@ def test_a_batch_goes_in_parts_and_one_large_item_is_shared(
     assert Threads(workers(most), config).plan(items, items * rows_each) == plan
 
 
+def beside(threads: Threads, items: int, forward: Callable[[slice], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """As a backend does it with photos."""
+    rows = items * PATCHES
+    return threads.beside([partial(forward, part) for part in even(items, threads.plan(items, rows).parts)], rows)
+
+
 @pytest.fixture
 def other_threads() -> Iterator[None]:
     """New threads begin with the number that was set last, in any thread."""
@@ -70,7 +77,7 @@ def test_parts_come_back_in_order_from_threads_of_their_own() -> None:
 
     shared = Threads(workers(2), WIDE)
     for _ in range(2):
-        assert shared.run(7, 7 * PATCHES, forward).ravel().tolist() == list(range(7))
+        assert beside(shared, 7, forward).ravel().tolist() == list(range(7))
     assert sorted(used) == [("part-0_0", 1), ("part-0_0", 1), ("part-1_0", 1), ("part-1_0", 1)]
 
 
@@ -83,7 +90,7 @@ def test_one_part_is_computed_where_it_is_asked_for(config: object, threads: int
         used.append((threading.get_ident(), torch.get_num_threads()))
         return np.zeros((part.stop - part.start, 1), np.float32)
 
-    assert Threads(workers(2), config).run(1, PATCHES, forward).shape == (1, 1)
+    assert beside(Threads(workers(2), config), 1, forward).shape == (1, 1)
     assert used == [(threading.get_ident(), threads)]
 
 
@@ -101,5 +108,5 @@ def test_after_an_error_no_part_is_under_way() -> None:
         return np.zeros((part.stop - part.start, 1), np.float32)
 
     with pytest.raises(MemoryError, match="the first half"):
-        Threads(workers(2), WIDE).run(8, 8 * PATCHES, forward)
+        beside(Threads(workers(2), WIDE), 8, forward)
     assert ended == [4]
