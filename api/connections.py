@@ -12,7 +12,7 @@ import uvicorn.protocols.http.auto
 from loguru import logger
 from uvicorn.server import Server
 
-from api.heads import BoundedHeads
+from api.bounds import BoundedConnection
 from api.no_room import NoRoom
 
 _ACCEPTED_A_ROUND = 64
@@ -29,7 +29,7 @@ class _Answered:
 _ANSWERED: Any = _Answered()
 
 
-class Connection(BoundedHeads):
+class Connection(BoundedConnection):
     """Answers by itself in a flood (`api.no_room`).
 
     It reads on over the body of such a request, and is there for the next one.

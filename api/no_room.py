@@ -70,12 +70,12 @@ class NoRoom:
         vital = self.vital.get(path) if method == "GET" else None
         counts = door.limited and method in ("GET", "POST")
         refused = counts and self._room_left <= 0
+        by_name = dict(headers)
         if not (vital or refused) or admission.draining:
-            if counts and admission.knows(door, dict(headers)):
+            if counts and admission.knows(door, by_name):
                 self._expect()
             return None
         started = perf_counter()
-        by_name = dict(headers)
         if vital is not None and b"origin" in by_name:
             return None  # a browser's page, which may have to be told that it may read the answer
         client = admission.client(peer, by_name)

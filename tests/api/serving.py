@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from api.heads import BoundedHeads
+from api.bounds import BoundedConnection
 from local.ports import HOST, free_port
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, protocol: type[BoundedHeads]) -> AsyncIterator[int]:
+async def served(app: ASGIApp, protocol: type[BoundedConnection]) -> AsyncIterator[int]:
     """The port that it is served on meanwhile."""
     port = free_port()
     config = uvicorn.Config(app, host=HOST, port=port, http=protocol, lifespan="off", log_config=None)

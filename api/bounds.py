@@ -15,7 +15,7 @@ MOST_SECONDS = 30.0
 client to read what it is sent."""
 
 
-class BoundedHeads(HttpToolsProtocol):
+class BoundedConnection(HttpToolsProtocol):
     """Ends a connection whose client sends without end, or never reads: it could fill the memory, or keep its place."""
 
     _bytes_beside_bodies = 0

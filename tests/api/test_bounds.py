@@ -9,7 +9,7 @@ import pytest
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from api import heads
+from api import bounds
 from local.ports import HOST
 from tests.api.serving import served
 
@@ -39,9 +39,9 @@ async def talk(port: int, *pieces: bytes, pause: float = 0) -> bytes:
 
 
 def test_a_request_that_comes_whole_needs_no_timer() -> None:
-    connections: list[heads.BoundedHeads] = []
+    connections: list[bounds.BoundedConnection] = []
 
-    class Kept(heads.BoundedHeads):
+    class Kept(bounds.BoundedConnection):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
             super().connection_made(transport)
             connections.append(self)
@@ -77,7 +77,7 @@ def test_what_follows_a_body_is_bounded_and_no_header() -> None:
 
     async def run() -> None:
         head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
-        async with served(reading, heads.BoundedHeads) as port:
+        async with served(reading, bounds.BoundedConnection) as port:
             assert (await talk(port, head + b"X-Late: 1\r\n\r\n")).endswith(b"ok")
             for endless in (b"X-A: " + b"a" * 10_000_000, b"X-A: a\r\n" * 1_000_000):
                 assert await asyncio.wait_for(talk(port, head, endless), 10) == b""
@@ -87,7 +87,7 @@ def test_what_follows_a_body_is_bounded_and_no_header() -> None:
 
 
 def test_whoever_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "MOST_SECONDS", 1.0)
+    monkeypatch.setattr(bounds, "MOST_SECONDS", 1.0)
 
     async def run() -> None:
         sent = asyncio.Event()
@@ -98,7 +98,7 @@ def test_whoever_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
                 await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
             sent.set()
 
-        async with served(generous, heads.BoundedHeads) as port:
+        async with served(generous, bounds.BoundedConnection) as port:
             _, writer = await asyncio.open_connection(HOST, port, limit=1000)  # which reads no more than that
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             await asyncio.wait_for(sent.wait(), 20)
@@ -108,7 +108,7 @@ def test_whoever_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_whoever_is_served_has_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "MOST_SECONDS", 0.5)
+    monkeypatch.setattr(bounds, "MOST_SECONDS", 0.5)
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         while (await receive()).get("more_body"):
@@ -118,7 +118,7 @@ def test_whoever_is_served_has_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def run() -> None:
         post = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: %s\r\nContent-Length: 4\r\n\r\n"
-        async with served(slow, heads.BoundedHeads) as port:
+        async with served(slow, bounds.BoundedConnection) as port:
             reader, writer = await asyncio.open_connection(HOST, port)
             for kept in (b"keep-alive", b"close"):
                 for piece in (post % kept, b"a", b"b", b"c", b"d"):
@@ -132,10 +132,10 @@ def test_whoever_is_served_has_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_heads_are_bounded_in_size_and_time(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "MOST_SECONDS", 1.0)
+    monkeypatch.setattr(bounds, "MOST_SECONDS", 1.0)
 
     async def run() -> None:
-        async with served(app, heads.BoundedHeads) as port:
+        async with served(app, bounds.BoundedConnection) as port:
             await attack(port)
 
     async def attack(port: int) -> None:
