@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api import heads
+from api import bounds
 from api.admission import Admission
 from api.connections import Connection
 from api.gate import Gate
@@ -198,7 +198,7 @@ def test_in_a_moment_of_room_health_still_waits_for_no_task_and_what_can_be_serv
 
 
 def test_requests_in_a_row_and_bodies_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "MOST_SECONDS", 1.0)
+    monkeypatch.setattr(bounds, "MOST_SECONDS", 1.0)
 
     async def run() -> None:
         served = Served()
