@@ -126,6 +126,8 @@ class Encoder:
             made.settle()
             return made
         by_torch = self._backend = TorchBackend(settings, loaded)
+        if settings.model_dtype != "auto":
+            by_torch.settle()
         self._choose(settings, fast_dtypes(torch.device(by_torch.device)), by_torch.use)
         by_torch.settle()
         if torch.device(by_torch.device).type == "cuda":

@@ -74,6 +74,9 @@ def _no_longer_leave_out() -> None:
     import torch
 
     if isinstance(sys.modules.get(_COMPILER), _LeftOut):
-        for name in [name for name in sys.modules if name == _COMPILER or name.startswith(f"{_COMPILER}.")]:
-            del sys.modules[name]
+        for name in [name for name in list(sys.modules) if name.startswith(f"{_COMPILER}.")]:
+            # One that is just being imported, and asked for this, must be there when it has been.
+            if not getattr(sys.modules[name].__spec__, "_initializing", False):
+                del sys.modules[name]
+        del sys.modules[_COMPILER]
         vars(torch).pop("_dynamo", None)

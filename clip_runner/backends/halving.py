@@ -36,7 +36,10 @@ class Halving:
                     raise
                 self.largest = count // 2
                 logger.warning(
-                    "{} {} do not fit into memory; from now on {} at a time", count, self._what, self.largest
+                    "a batch of {} {} does not fit into memory; from now on {} at a time",
+                    count,
+                    self._what,
+                    self.largest,
                 )
                 continue
             done = piece.stop

@@ -20,6 +20,7 @@ class OpenVinoBackend:
     """Both towers, compiled for this processor."""
 
     device = "cpu"
+    dtype = ""
     text_step = 1
 
     def __init__(self, settings: RunnerSettings, loaded: LoadedModel) -> None:
@@ -39,6 +40,8 @@ class OpenVinoBackend:
 
     def use(self, dtype: str) -> None:
         """Compute in float32 or bfloat16; activations that must stay wide are OpenVINO's to choose."""
+        if dtype == self.dtype:  # to compile takes seconds
+            return
         options = {
             "INFERENCE_PRECISION_HINT": _HINTS[dtype],
             "INFERENCE_NUM_THREADS": self._threads,

@@ -15,7 +15,7 @@ MIN_COSINE = 0.999
 def fastest_that_agrees(
     candidates: Sequence[str], use: Callable[[str], None], probe: Callable[[], NDArray[np.float32]]
 ) -> str:
-    """The first of the candidates whose vectors agree with float32; it is in use when this returns.
+    """The first of the candidates whose vectors agree with float32; it is in use, and warm, when this returns.
 
     Args:
         candidates: precisions that are faster than float32, best first.
@@ -30,5 +30,7 @@ def fastest_that_agrees(
         if cosine >= MIN_COSINE:
             return name
         logger.info("{} loses too much (cosine {:.4f} to float32)", name, cosine)
-    use("float32")
+    if candidates:
+        use("float32")
+        probe()
     return "float32"

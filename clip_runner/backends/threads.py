@@ -68,7 +68,7 @@ class Threads:
         return 1 if alone else len(self._workers) // parts
 
     def beside(self, parts: Sequence[Callable[[], NDArray[np.float32]]], rows: int) -> NDArray[np.float32]:
-        """What the parts of a batch make, in their order: no more than `plan` has for so many rows.
+        """What the parts of a batch, of so many rows together, make, in their order: no more parts than threads.
 
         When this returns, or raises what a part raised, no part is under way any more.
         """

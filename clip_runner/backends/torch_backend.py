@@ -39,7 +39,7 @@ class TorchBackend:
         self._mixed = False
         self._packed = False
         self._wide: dict[str, torch.Tensor] | None = {}
-        """What a type has rounded, by name, as it was in float32; None once a type is settled on."""
+        """What a type has rounded, by name, as it was in float32; empty before, and None once settled."""
         self._mean = torch.tensor(loaded.mean, device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(loaded.std, device=self._device).view(1, 3, 1, 1)
         self._rescale = loaded.rescale
@@ -66,7 +66,7 @@ class TorchBackend:
             pack(self._model)
             self._packed = True
         if dtype != "float32" and self._wide == {}:  # after packing: what is packed need not be kept
-            self._wide = {name: values.data for name, values in self._parts()}
+            self._wide = {name: value.data for name, value in self._values()}
         if dtype in ("bfloat16", "float16"):
             self._model.to(getattr(torch, dtype))
         elif self._mixed:
@@ -78,21 +78,27 @@ class TorchBackend:
         self.dtype = dtype
 
     def settle(self) -> None:
-        """Give back what only a change of the type would need."""
+        """Keep nothing that only another type would need, from now on."""
         self._wide = None
 
     def _widen(self, dtype: str) -> None:
         """Back to float32, but for packed layers where `dtype` packs them too."""
-        if self._wide is None or (self._packed and dtype not in ("bfloat16", "mixed")):
+        if self.dtype == "float32":
+            return
+        values, wide = dict(self._values()), self._wide
+        packed_for_good = self._packed and dtype not in ("bfloat16", "mixed")
+        if wide is None or packed_for_good or not values.keys() <= wide.keys():
             self._model = load_model(self._model_id).model.to(self._device)
-            self._packed, self._wide = False, {}
-        elif self._wide:
-            for name, values in self._parts():
-                values.data = self._wide[name]
+            self._packed = False
+            self._wide = None if wide is None else {}
+        else:
+            for name, value in values.items():
+                value.data = wide[name]
 
-    def _parts(self) -> Iterator[tuple[str, torch.Tensor]]:
-        yield from self._model.named_parameters()
-        yield from self._model.named_buffers()
+    def _values(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Weights and buffers by name; one that has several names comes with each."""
+        yield from self._model.named_parameters(remove_duplicate=False)
+        yield from self._model.named_buffers(remove_duplicate=False)
 
     def capture(self, photos: Sequence[Batch], texts: Sequence[Batch]) -> None:
         """On a GPU: record the towers for batches of these shapes, so that such a batch costs one launch.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from clip_runner.backends.precision import fastest_that_agrees
 from clip_runner.backends.threads import Plan, Threads
 from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.encoder import Encoder
-from clip_runner.loading import load_model
+from clip_runner.loading import LoadedModel, load_model
 from clip_runner.probes import probe_pixels
 from clip_runner.settings import BUNDLED_MODEL, RunnerSettings
 from clip_runner.tokens import groups, shares
@@ -123,13 +123,23 @@ def test_weights_that_were_rounded_are_what_they_were_in_another_type(
     exact = backend.photos(pixels)
     backend.use(dtype)
     assert not np.array_equal(backend.photos(pixels), exact)
+    tokens = {"input_ids": np.arange(8, dtype=np.int64).reshape(1, 8)}
+    read = [0]
+
+    def read_anew(model_id: str) -> LoadedModel:
+        read[0] += 1
+        return load_model(model_id)
+
+    monkeypatch.setattr(torch_backend, "load_model", read_anew)
     if settled:
         backend.settle()
     other = {"bfloat16": "mixed", "mixed": "bfloat16"}[dtype]
     fresh = TorchBackend(settings(small), load_model(str(small)))
     for each in (backend, fresh):
         each.use(other)
+    assert read == [1 if settled else 0]
     assert np.array_equal(backend.photos(pixels), fresh.photos(pixels))
+    assert np.array_equal(backend.texts([[tokens]]), fresh.texts([[tokens]]))
     backend.use("float32")
     assert np.array_equal(backend.photos(pixels), exact)
 
@@ -162,35 +172,48 @@ def test_parts_give_what_the_whole_gives(small: Path, dtype: str, monkeypatch: p
     backend = encoder._backend
     assert isinstance(backend, TorchBackend)
     rows: list[tuple[int, int]] = []
-    plan = Threads.plan
+    parts_made: list[int] = []
+    plan, beside = Threads.plan, Threads.beside
 
     def planned(self: Threads, items: int, of_rows: int) -> Plan:
         rows.append((items, of_rows))
         return plan(self, items, of_rows)
 
+    def made(self: Threads, parts: Sequence[Callable[[], NDArray[np.float32]]], of_rows: int) -> NDArray[np.float32]:
+        parts_made.append(len(parts))
+        return beside(self, parts, of_rows)
+
     monkeypatch.setattr(threads, "_ENOUGH_FOR_A_PART", 1)
     monkeypatch.setattr(Threads, "plan", planned)
+    monkeypatch.setattr(Threads, "beside", made)
     assert cosine(vectors(encoder), whole) > 0.9999
     spec = encoder.pixel_spec
     assert rows[0] == (12, 12 * spec.height * spec.width // 8**2)  # photos, by patches
+    assert parts_made == [3, 3]
     [(texts, tokens)] = rows[1:]
     assert texts == len(TEXTS)
     assert texts * 3 <= tokens <= texts * 32
 
 
-def test_the_first_type_that_agrees_is_taken() -> None:
-    now = ""
-
-    def use(name: str) -> None:
-        nonlocal now
-        now = name
+@pytest.mark.parametrize(
+    ("candidates", "tried"),
+    [
+        (["float16", "bfloat16", "mixed"], ["float32", "float16", "bfloat16"]),
+        (["float16"], ["float32", "float16", "float32"]),
+        ([], ["float32"]),
+    ],
+)
+def test_the_first_type_that_agrees_is_taken_and_warm(candidates: list[str], tried: list[str]) -> None:
+    used: list[str] = []
+    probed: list[str] = []
 
     def probe() -> NDArray[np.float32]:
-        angle = {"float32": 0.0, "float16": 0.2, "bfloat16": 0.01}[now]
+        probed.append(used[-1])
+        angle = {"float32": 0.0, "float16": 0.2, "bfloat16": 0.01}[used[-1]]
         return np.array([[np.cos(angle), np.sin(angle)]], np.float32)
 
-    assert fastest_that_agrees(["float16", "bfloat16"], use, probe) == now == "bfloat16"
-    assert fastest_that_agrees(["float16"], use, probe) == now == "float32"
+    assert fastest_that_agrees(candidates, used.append, probe) == tried[-1]
+    assert used == probed == tried
 
 
 class Small:
