@@ -19,9 +19,6 @@ from numpy.typing import NDArray
 
 T = TypeVar("T")
 
-# One that the model works on, and one behind it, so that it never waits for the next.
-_UNDER_WAY = 2
-
 
 @dataclass(frozen=True, eq=False)
 class _Request(Generic[T]):
@@ -38,15 +35,19 @@ class SharedCalls(Generic[T]):
         call: Callable[[list[T]], Awaitable[NDArray[Any]]],
         *,
         most: int,
+        under_way: int,
         waited: Callable[[float], None],
     ) -> None:
         """Args:
         call: items to as many rows, in their order.
         most: items of one call; a request with more of them has a call of its own.
+        under_way: calls at once. With a second one behind it the model need not wait for the next, but all that waits
+            is shared between two: half as large batches.
         waited: told of each request how many seconds it waited for its call.
         """
         self._call = call
         self._most = most
+        self._under_way = under_way
         self._waited = waited
         self._requests: deque[_Request[T]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
@@ -68,7 +69,7 @@ class SharedCalls(Generic[T]):
             raise
 
     def _send(self) -> None:
-        while len(self._calls) < _UNDER_WAY and (together := self._next()):
+        while len(self._calls) < self._under_way and (together := self._next()):
             # In no request's context: what is logged on the way belongs to all of them.
             call = asyncio.create_task(self._answer(together), context=Context())
             self._calls.add(call)

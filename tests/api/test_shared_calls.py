@@ -37,8 +37,8 @@ class Model:
         for _ in range(calls):
             self._free.release()
 
-    def shared(self, most: int = 8) -> SharedCalls[int]:
-        return SharedCalls(self, most=most, waited=self.waits.append)
+    def shared(self, most: int = 8, under_way: int = 2) -> SharedCalls[int]:
+        return SharedCalls(self, most=most, under_way=under_way, waited=self.waits.append)
 
 
 def run(scenario: Callable[[Model], Coroutine[Any, Any, None]]) -> None:
@@ -68,6 +68,21 @@ def test_what_waits_goes_together_and_each_gets_its_own_rows() -> None:
         assert model.calls[2:] == [[3, 4, 5, 6, 7, 8, 9, 10], list(range(20, 32)), [11]]
         assert [(await rows).tolist() for rows in waiting] == requests
         assert len(model.waits) == len(requests)
+
+    run(scenario)
+
+
+def test_where_one_call_is_under_way_all_that_comes_meanwhile_shares_the_next() -> None:
+    async def scenario(model: Model) -> None:
+        shared = model.shared(under_way=1)
+        waiting = [asyncio.create_task(shared.rows([item])) for item in range(5)]
+        await settle()
+        assert model.calls == [[0]]
+        model.answer()
+        await settle()
+        assert model.calls[1:] == [[1, 2, 3, 4]]
+        model.answer()
+        assert [(await rows).tolist() for rows in waiting] == [[0], [1], [2], [3], [4]]
 
     run(scenario)
 
@@ -118,6 +133,6 @@ def test_a_call_that_ends_without_its_rows_fails_its_requests() -> None:
 
         for call, words in ((short, "0 rows for 1 items"), (ended, "ended")):
             with pytest.raises(ConnectionError, match=words):
-                await SharedCalls(call, most=8, waited=model.waits.append).rows([1])
+                await SharedCalls(call, most=8, under_way=2, waited=model.waits.append).rows([1])
 
     run(scenario)
