@@ -179,9 +179,9 @@ class TorchBackend:
 
     def _vision(self, pixels: torch.Tensor) -> Any:
         """Features of uint8 pixels that are on the device."""
-        values = pixels.permute(0, 3, 1, 2).float() * self._rescale
-        values = ((values - self._mean) / self._std).to(torch.float32 if self._mixed else self._model.dtype)
-        return self._model.get_image_features(pixel_values=values)
+        values = pixels.permute(0, 3, 1, 2).float()  # memory of its own, in which the rest is done
+        values.mul_(self._rescale).sub_(self._mean).div_(self._std)
+        return self._model.get_image_features(pixel_values=values if self._mixed else values.to(self._model.dtype))
 
     def _moved(self, values: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(values).to(self._device)
