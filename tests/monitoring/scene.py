@@ -101,6 +101,11 @@ class Scene:
             if "_bentoml_impl.worker.service" in (line := _command(process)) and "clip_runner" not in line
         )  # fmt: skip
 
+    def runner_beside(self, killed: int) -> int:
+        """The process of the runner that takes the place of the one that was killed; 0 where there is none yet."""
+        pids = [process.pid for process in self.system.service.family() if "clip_runner" in _command(process)]
+        return next((pid for pid in pids if pid != killed), 0)
+
     def kill_a_worker(self) -> None:
         """Kill an API process; returns when another has taken its place and all are counted."""
         before = self.worker_pids()
