@@ -127,7 +127,11 @@ class System:
 
     def runner_pid(self) -> int:
         """The runner's process."""
-        return next(pid for pid, command in self._workers() if "clip_runner" in command)
+        return self.runner_pids()[0]
+
+    def runner_pids(self) -> list[int]:
+        """The runner's process; none, or two, while one takes the place of another."""
+        return [pid for pid, command in self._workers() if "clip_runner" in command]
 
     def api_pid(self) -> int:
         """The API's process, or one of them."""

@@ -144,10 +144,10 @@ class TorchBackend:
             return np.concatenate([work() for work in works])
 
     def _passes_over(self, part: Sequence[Tokens]) -> NDArray[np.float32]:
-        made = [self._recorded_texts(tokens) for tokens in part]
+        made = [self._texts_of(tokens) for tokens in part]
         return made[0] if len(made) == 1 else np.concatenate(made)
 
-    def _recorded_texts(self, tokens: Tokens) -> NDArray[np.float32]:
+    def _texts_of(self, tokens: Tokens) -> NDArray[np.float32]:
         if self._text_graphs is not None and (shapes := self._text_graphs.shapes_for(tokens)):
             with self._pass():
                 return self._text_graphs.features([(shapes, tokens)])

@@ -11,7 +11,7 @@ import torch
 from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.encoder import Encoder
 from clip_runner.probes import probe_pixels
-from tests.clip_runner.test_backends import TEXTS, cosine, small, vectors
+from tests.clip_runner.narrow_model import TEXTS, cosine, small, vectors
 from tests.clip_runner.test_encoder import settings
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

@@ -14,7 +14,7 @@ from transformers.activations import ACT2FN
 from clip_runner.backends.packing import PackedLinear, pack, packs
 from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.encoder import Encoder
-from tests.clip_runner.test_backends import cosine, narrow, vectors
+from tests.clip_runner.narrow_model import cosine, narrow, vectors
 from tests.clip_runner.test_encoder import save_beside_tokenizer, settings
 
 multiplies_in_bfloat16 = pytest.mark.skipif(not packs(), reason="this processor does not multiply in bfloat16")

@@ -94,32 +94,13 @@ class Scene:
 
     # --- what is done to the service
 
-    def worker_pids(self) -> list[int]:
-        """API processes, the runner left out."""
-        return sorted(
-            process.pid for process in self.system.service.family()
-            if "_bentoml_impl.worker.service" in (line := _command(process)) and "clip_runner" not in line
-        )  # fmt: skip
-
-    def runner_beside(self, killed: int) -> int:
-        """The process of the runner that takes the place of the one that was killed; 0 where there is none yet."""
-        pids = [process.pid for process in self.system.service.family() if "clip_runner" in _command(process)]
-        return next((pid for pid in pids if pid != killed), 0)
-
     def kill_a_worker(self) -> None:
         """Kill an API process; returns when another has taken its place and all are counted."""
-        before = self.worker_pids()
+        before = self.system.api_pids()
         psutil.Process(before[0]).kill()
         until(
-            lambda: len(now := self.worker_pids()) == len(before) and before[0] not in now,
+            lambda: len(now := self.system.api_pids()) == len(before) and before[0] not in now,
             what="a new worker", timeout=120,
         )  # fmt: skip
         self.scraped_after(time.time())
         until(lambda: self.workers() == len(before), what=f"{len(before)} active workers", timeout=120)
-
-
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
