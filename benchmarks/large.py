@@ -18,7 +18,8 @@ import numpy as np
 from benchmarks import models, report, subjects
 from benchmarks.asked import Asked, Figures, lines, medians
 from benchmarks.company import Company
-from benchmarks.load import Request, closed_loop
+from benchmarks.connections import Request
+from benchmarks.load import closed_loop
 from benchmarks.requests import photo_requests, photos
 from benchmarks.rounds import all_answered
 

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
-import aiohttp
 import numpy as np
+import uvloop
 
-TIMEOUT = 120.0
-"""Seconds after which a request has failed."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request ready to be sent again and again; `items` are the texts or photos in it."""
-
-    path: str
-    body: bytes
-    content_type: str
-    items: int = 1
+from benchmarks.connections import Connection, Request
 
 
 @dataclass(frozen=True)
@@ -83,12 +73,12 @@ def closed_loop(
 
     All that were sent in time are waited for, under the same load: none of them ends on an idle server.
     """
-    return asyncio.run(_closed(url, itertools.cycle(requests), in_flight, seconds, warm_up))
+    return _run(_closed(url, itertools.cycle(requests), in_flight, seconds, warm_up))
 
 
 def count_loop(url: str, requests: Sequence[Request], *, in_flight: int, count: int) -> Outcome:
     """Send exactly `count` requests, `in_flight` at a time."""
-    return asyncio.run(_counted(url, itertools.cycle(requests), in_flight, count))
+    return _run(_counted(url, itertools.cycle(requests), in_flight, count))
 
 
 def open_loop(url: str, requests: Sequence[Request], *, per_second: float, seconds: float) -> Outcome:
@@ -97,7 +87,7 @@ def open_loop(url: str, requests: Sequence[Request], *, per_second: float, secon
     A latency begins when its request was due: a server that stalls cannot hide it by holding the generator up
     (coordinated omission).
     """
-    return asyncio.run(_open(url, itertools.cycle(requests), per_second, seconds))
+    return _run(_open(url, itertools.cycle(requests), per_second, seconds))
 
 
 async def _closed(
@@ -108,34 +98,34 @@ async def _closed(
     end = begin + seconds
     left = 0  # requests that were sent in time and are not answered yet
 
-    async def visitor(send: _Send) -> None:
+    async def visitor(connection: Connection) -> None:
         nonlocal left
         while (started := perf_counter()) < end or left:
             request, in_time = next(requests), started < end
             left += in_time
-            status = await send(request)
+            status = await connection.send(request)
             left -= in_time
             done = perf_counter()
             within = max(0.0, min(done, end) - max(started, begin)) / (done - started)
             tally.add(status, request.items, done - started, within=within, sent_within=begin <= started < end)
 
-    async with _session(url, in_flight) as session:
-        await asyncio.gather(*(visitor(_sender(session)) for _ in range(in_flight)))
+    with _connections(url, in_flight) as connections:
+        await asyncio.gather(*map(visitor, connections))
     return tally.outcome(seconds)
 
 
 async def _counted(url: str, requests: itertools.cycle[Request], in_flight: int, count: int) -> Outcome:
     tally, left = _Tally(), iter(range(count))
 
-    async def visitor(send: _Send) -> None:
+    async def visitor(connection: Connection) -> None:
         for _ in left:
             started, request = perf_counter(), next(requests)
-            status = await send(request)
+            status = await connection.send(request)
             tally.add(status, request.items, perf_counter() - started)
 
     begin = perf_counter()
-    async with _session(url, in_flight) as session:
-        await asyncio.gather(*(visitor(_sender(session)) for _ in range(in_flight)))
+    with _connections(url, in_flight) as connections:
+        await asyncio.gather(*map(visitor, connections))
     return tally.outcome(perf_counter() - begin)
 
 
@@ -143,34 +133,32 @@ async def _open(url: str, requests: itertools.cycle[Request], per_second: float,
     tally = _Tally()
     begin = perf_counter()
 
-    async def one(send: _Send, request: Request, due: float) -> None:
-        status = await send(request)
+    async def one(request: Request, due: float) -> None:
+        connection = idle.pop() if idle else Connection(url)
+        status = await connection.send(request)
+        idle.append(connection)
         tally.add(status, request.items, perf_counter() - due)
 
-    async with _session(url, 0) as session, asyncio.TaskGroup() as tasks:
-        for number in range(round(per_second * seconds)):
-            due = begin + number / per_second
-            await asyncio.sleep(max(0.0, due - perf_counter()))
-            tasks.create_task(one(_sender(session), next(requests), due))
+    with _connections(url, 0) as idle:
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(round(per_second * seconds)):
+                due = begin + number / per_second
+                await asyncio.sleep(max(0.0, due - perf_counter()))
+                tasks.create_task(one(next(requests), due))
     return tally.outcome(perf_counter() - begin)
 
 
-_Send = Callable[[Request], Awaitable[int]]
+def _run(load: Coroutine[None, None, Outcome]) -> Outcome:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(load)
 
 
-def _session(url: str, limit: int) -> aiohttp.ClientSession:
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-    return aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=limit), timeout=timeout, trust_env=False)
-
-
-def _sender(session: aiohttp.ClientSession) -> _Send:
-    async def send(request: Request) -> int:
-        try:
-            headers = {"Content-Type": request.content_type}
-            async with session.post(request.path, data=request.body, headers=headers) as answer:
-                await answer.read()
-                return answer.status
-        except (aiohttp.ClientError, TimeoutError):
-            return 0
-
-    return send
+@contextmanager
+def _connections(url: str, count: int) -> Iterator[list[Connection]]:
+    """So many connections; those in the list are closed at the end."""
+    connections = [Connection(url) for _ in range(count)]
+    try:
+        yield connections
+    finally:
+        for connection in connections:
+            connection.close()

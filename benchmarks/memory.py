@@ -16,7 +16,8 @@ import numpy as np
 
 from benchmarks import models, report, subjects
 from benchmarks.asked import Asked, lines
-from benchmarks.load import Request, count_loop
+from benchmarks.connections import Request
+from benchmarks.load import count_loop
 from benchmarks.requests import photo_requests, photos, texts
 from benchmarks.rounds import load_sample
 

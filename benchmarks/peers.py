@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.load import Request
+from benchmarks.connections import Request
 from benchmarks.subjects import ROOT, Server, running
 from local.ports import HOST, free_port
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from urllib3 import encode_multipart_formdata
 
-from benchmarks.load import Request
+from benchmarks.connections import Request
 
 T = TypeVar("T")
 

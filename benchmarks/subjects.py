@@ -34,6 +34,19 @@ class Server:
         """CPU time of all its processes so far."""
         return sum(process.cpu_times().user + process.cpu_times().system for process in self.child.family())
 
+    def pass_seconds(self) -> dict[int, float]:
+        """CPU time so far of each of the runner's threads besides its event loop's, by the thread's number.
+
+        Lone texts are computed, one after another, by one of them.
+        """
+        runners = (process for process in self.child.family() if _is_runner(process))
+        return {
+            thread.id: thread.user_time + thread.system_time
+            for runner in runners
+            for thread in runner.threads()
+            if thread.id != runner.pid
+        }
+
     def memory(self) -> int:
         """Bytes of all its processes; what they share is counted once."""
         return sum(process.memory_full_info().pss for process in self.child.family() if _counts(process))
@@ -42,6 +55,10 @@ class Server:
 def _counts(process: psutil.Process) -> bool:
     """BentoML's supervisor and its resource tracker are not the service: they only start and watch it."""
     return "_bentoml_impl.worker" in " ".join(process.cmdline())
+
+
+def _is_runner(process: psutil.Process) -> bool:
+    return _counts(process) and "clip_runner" in " ".join(process.cmdline())
 
 
 @contextmanager

@@ -35,6 +35,7 @@ _INDEX_TIMEOUT = 3600.0
 # A segment is filled before it is closed, and left as it is. By default Milvus closes it at a quarter, merges, and
 # indexes anew: on two cores it was not done after 45 minutes.
 _MILVUS = {
+    "DATACOORD_SEGMENT_MAXSIZE": "1024",  # MB, the default of the Milvus that is deployed (2.6); 2.3.5 has 512
     "DATACOORD_SEGMENT_SEALPROPORTION": "1.0",
     "DATACOORD_COMPACTION_ENABLEAUTOCOMPACTION": "false",
     "COMMON_SESSION_TTL": "60",  # seconds; so busy, it must not take itself for dead after two

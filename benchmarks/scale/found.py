@@ -9,7 +9,7 @@ import numpy as np
 import requests
 from numpy.typing import NDArray
 
-from benchmarks.load import Request
+from benchmarks.connections import Request
 
 
 def found_by(url: str, searches: Sequence[Request], count: int) -> NDArray[np.int64]:

@@ -9,14 +9,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from benchmarks.load import Request, closed_loop, count_loop, open_loop
+from benchmarks.connections import Request
+from benchmarks.load import closed_loop, count_loop, open_loop
+from benchmarks.rounds import cost_of_searches
+from benchmarks.subjects import Server
+from local.ports import free_port
 from tests.stack import System
 
 STALL = 1.5  # seconds that the server below stands still
 
 
 class Stalling(BaseHTTPRequestHandler):
-    """Answers at once, but for one stretch in which it answers nobody; refuses `/no`."""
+    """Answers at once, but for one stretch in which it answers nobody; refuses `/no`, closes after `/bye`, breaks off
+    at `/half`."""
 
     protocol_version = "HTTP/1.1"
     turn = threading.Lock()
@@ -29,7 +34,8 @@ class Stalling(BaseHTTPRequestHandler):
             if Stalling.answered == 20:
                 time.sleep(STALL)
         self.send_response(503 if self.path == "/no" else 200)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", "10" if self.path == "/half" else "0")
+        self.send_header("Connection", "close" if self.path in ("/bye", "/half") else "keep-alive")
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -72,6 +78,22 @@ def test_refusals_are_counted_apart(stalling: str) -> None:
     assert (outcome.items, outcome.failed) == (15, 5)
 
 
+def test_a_connection_that_the_server_closed_is_opened_anew(stalling: str) -> None:
+    requests = [Request("/bye", b"x", "text/plain"), Request("/", b"x", "text/plain")]
+    outcome = count_loop(stalling, requests, in_flight=1, count=6)
+    assert outcome.statuses == {200: 6}
+
+
+def test_who_is_not_answered_has_failed() -> None:
+    outcome = count_loop(f"http://127.0.0.1:{free_port()}", [Request("/", b"x", "text/plain")], in_flight=2, count=4)
+    assert (outcome.statuses, outcome.failed, outcome.items) == ({0: 4}, 4, 0)
+
+
+def test_an_answer_that_is_cut_off_is_none(stalling: str) -> None:
+    outcome = count_loop(stalling, [Request("/half", b"x", "text/plain")], in_flight=1, count=2)
+    assert outcome.statuses == {0: 2}
+
+
 def test_the_services_requests_are_answered(system: System) -> None:
     from benchmarks.requests import photo_requests, photos, search_requests, text_requests
 
@@ -79,3 +101,10 @@ def test_the_services_requests_are_answered(system: System) -> None:
     outcome = count_loop(system.url, sent, in_flight=4, count=len(sent))
     assert outcome.statuses == {200: len(sent)}
     assert outcome.items == 4 + 32 + 2
+
+
+def test_a_search_costs_more_than_its_texts_encoding(system: System) -> None:
+    server = Server(system.url, system.service, 0)
+    costs, outcome = cost_of_searches(server, 40)
+    assert outcome.answered == 40
+    assert 0.001 < costs["search CPU s beyond its text"] < costs["search CPU s"]

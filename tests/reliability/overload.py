@@ -11,7 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load import Outcome, Request, closed_loop
+from benchmarks.connections import Request
+from benchmarks.load import Outcome, closed_loop
 from local.ports import HOST
 from tests.reliability.flood import Flooded, flooded, searches, start_flood
 from tests.reliability.traffic import percentile
