@@ -6,26 +6,21 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from pymilvus import MilvusClient
 
-from benchmarks import models, report, subjects
+from benchmarks import models, report
 from benchmarks.asked import Asked, Figures, lines
-from benchmarks.load import count_loop
-from benchmarks.requests import search_requests, texts
-from benchmarks.rounds import all_answered
+from benchmarks.requests import texts
 from benchmarks.scale import planted
-from benchmarks.scale.found import found_by
-from catalog.collections import Collection, CollectionModel
+from benchmarks.scale.catalogue import database_of, opened
+from catalog.collections import CollectionModel
 from catalog.facets import Facets
 from catalog.item import Item
-from catalog.settings import StoreSettings
-from catalog.vectors import VectorDatabase
 from clip_runner.settings import RunnerSettings
 from local.ports import HOST
 from tests.full_milvus import FullMilvus
@@ -35,7 +30,10 @@ _INDEX_TIMEOUT = 3600.0
 # A segment is filled before it is closed, and left as it is. By default Milvus closes it at a quarter, merges, and
 # indexes anew: on two cores it was not done after 45 minutes.
 _MILVUS = {
-    "DATACOORD_SEGMENT_MAXSIZE": "1024",  # MB, the default of the Milvus that is deployed (2.6); 2.3.5 has 512
+    # In MB, but reckoned with 256 bytes for each text: 1 GB of what these rows take, which is what the Milvus that is
+    # deployed (2.6) merges segments to. And that is more than 32 files of 16 MB.
+    "DATACOORD_SEGMENT_MAXSIZE": "2400",
+    "DATACOORD_SEGMENT_MAXBINLOGFILENUMBER": "128",
     "DATACOORD_SEGMENT_SEALPROPORTION": "1.0",
     "DATACOORD_COMPACTION_ENABLEAUTOCOMPACTION": "false",
     "COMMON_SESSION_TTL": "60",  # seconds; so busy, it must not take itself for dead after two
@@ -72,18 +70,6 @@ def _milvus(folder: Path) -> Iterator[FullMilvus]:
         server.stop()
 
 
-def _database(server: FullMilvus, size: int) -> VectorDatabase:
-    return VectorDatabase(
-        StoreSettings(
-            _env_file=None, milvus_host=HOST, milvus_port=server.port, milvus_timeout=60, milvus_collection=_alias(size)
-        )
-    )
-
-
-def _alias(size: int) -> str:
-    return f"items_{size}"
-
-
 def _build(folder: Path, server: FullMilvus, sizes: list[int], model: Path) -> None:
     from clip_runner.encoder import Encoder
 
@@ -92,7 +78,7 @@ def _build(folder: Path, server: FullMilvus, sizes: list[int], model: Path) -> N
     np.save(folder / "queries.npy", queries)
     client = MilvusClient(f"http://{HOST}:{server.port}", timeout=600, dedicated=True)
     for size in sizes:
-        database = _database(server, size)
+        database = database_of(server, size)
         collection = database.create(CollectionModel(encoder.identity.model, encoder.identity.dim))
         client.release_collection(collection.name, timeout=600)  # `measure` loads it, all at once
         begun = time.monotonic()
@@ -127,21 +113,25 @@ def _wait_for_index(client: MilvusClient, name: str, size: int) -> None:
 def _measure(folder: Path, server: FullMilvus, sizes: list[int], asked: argparse.Namespace) -> None:
     record = report.Record("scale")
     client = MilvusClient(f"http://{HOST}:{server.port}", timeout=600, dedicated=True)
-    rounds: list[Figures] = [{} for _ in range(asked.rounds)]
+    rounds: list[Figures] = []
     table = [line for size in sizes for line in _asked_of(size, sizes[0])]
-    for size in sizes:
-        begun = time.monotonic()
-        database = _database(server, size)
-        collection = database.current()
-        if collection is None:
-            raise SystemExit(f"there is no catalogue of {size:,} items in {folder}; run `build` first")
-        client.load_collection(collection.name, timeout=1800)
-        report.say(f"{size:,}: in memory after {time.monotonic() - begun:.0f} s")
-        _search(folder, server, database, collection, size, asked, rounds)
-        database.close()
-        record.write(ef=asked.ef, milvus=_MILVUS, table=[asdict(line) for line in lines(rounds, table)], rounds=rounds)
-        report.say(f"{size:,}: searched after {time.monotonic() - begun:.0f} s")
-    client.close()
+    model = models.folder_of(asked.model)
+    with ExitStack() as stack:
+        stack.callback(client.close)
+        catalogues = []
+        for size in sizes:
+            catalogues.append(stack.enter_context(opened(folder, server, client, size, model=model, ef=asked.ef)))
+            report.say(f"{size:,}: in memory, recall@10 {catalogues[-1].recall:.4f}")
+        for number in range(asked.rounds):  # all in each: what the machine does meanwhile is the same for all
+            figures: Figures = {}
+            for catalogue in catalogues:
+                figures |= catalogue.searched(asked.searches)
+            rounds.append(figures)
+            spent = ", ".join(f"{size:,} {figures[f'{size} service p50 ms']:.1f} ms" for size in sizes)
+            report.say(f"round {number + 1}: p50 of {spent}")
+            record.write(
+                ef=asked.ef, milvus=_MILVUS, table=[asdict(line) for line in lines(rounds, table)], rounds=rounds
+            )
     report.say(f"\n{report.table(lines(rounds, table))}\nfigures: {record.file}")
 
 
@@ -150,36 +140,6 @@ def _asked_of(size: int, first: int) -> Iterator[Asked]:
         yield Asked(f"p50 of {size:,} items / {first:,}",
                     lambda f: f[f"{size} service p50 ms"] / f[f"{first} service p50 ms"], most=1.5)  # fmt: skip
     yield Asked(f"recall@10 of {size:,} items", lambda f: f[f"{size} recall@10"], least=0.98)
-
-
-def _search(
-    folder: Path, server: FullMilvus, database: VectorDatabase, collection: Collection, size: int,
-    asked: argparse.Namespace, rounds: list[Figures],
-) -> None:  # fmt: skip
-    """Search one catalogue in so many rounds, by the service and by Milvus alone; the figures go into `rounds`."""
-    queries, true = np.load(folder / "queries.npy"), np.load(folder / f"true-{size}.npy")
-    with TemporaryDirectory() as place, subjects.ours(
-        Path(place), models.folder_of(asked.model), MILVUS_PORT=str(server.port), MILVUS_COLLECTION=_alias(size),
-        MILVUS_EF=asked.ef, TEXT_CACHE_ITEMS="0",
-    ) as (service, _):  # fmt: skip
-        count_loop(service.url, search_requests(), in_flight=1, count=100)
-        recall = planted.recall(found_by(service.url, search_requests(), 10), true)
-        for figures in rounds:
-            outcome = count_loop(service.url, search_requests(), in_flight=1, count=asked.searches)
-            all_answered(outcome)
-            figures[f"{size} service p50 ms"] = outcome.latency(50) * 1000
-            figures[f"{size} Milvus p50 ms"] = _alone(database, collection, queries)
-            figures[f"{size} recall@10"] = recall
-
-
-def _alone(database: VectorDatabase, collection: Collection, queries: np.ndarray) -> float:
-    """The median of Milvus' own searches through our client, in ms."""
-    spent = []
-    for query in queries[:100]:
-        begun = time.perf_counter()
-        database.search(collection, query, limit=10)
-        spent.append(time.perf_counter() - begun)
-    return float(np.median(spent)) * 1000
 
 
 if __name__ == "__main__":
