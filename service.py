@@ -60,7 +60,10 @@ def public() -> FastAPI:
 
 def gate(router: ASGIApp) -> Gate:
     """Stands before BentoML's `router`, and hands what is ours to the application."""
-    return Gate(router, public=public(), settings=settings, admission=admission, turns=turns, metrics=metrics)
+    from api.app import with_short_way
+
+    app = with_short_way(public(), settings)
+    return Gate(router, public=app, settings=settings, admission=admission, turns=turns, metrics=metrics)
 
 
 @bentoml.service(

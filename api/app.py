@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from api import openapi
 from api.doors import Doors
@@ -17,6 +18,7 @@ from api.errors import ApiError, InternalError, InvalidValue, MethodNotAllowed, 
 from api.metering import Metrics
 from api.routes import encode, operations, search
 from api.settings import ServiceSettings
+from api.short_way import ShortWay
 from api.state import Parts
 
 
@@ -45,6 +47,20 @@ def create_app(settings: ServiceSettings, metrics: Metrics) -> FastAPI:
             expose_headers=["X-Request-ID", "Retry-After"],
         )
     return app
+
+
+def with_short_way(app: FastAPI, settings: ServiceSettings) -> ASGIApp:
+    """The application as requests come to it. Where other sites' pages may call it, answers pass its CORS layer."""
+    if settings.cors_origins:
+        return app
+    return ShortWay(
+        app,
+        {
+            "/search-image": search.search_image,
+            "/encode_text": encode.encode_text,
+            "/encode_image": encode.encode_image,
+        },
+    )
 
 
 @asynccontextmanager

@@ -33,12 +33,19 @@ class Asked:
         return f">= {self.least:.4g}" if self.least is not None else f"<= {self.most:.3g}"
 
 
+def _with_bare_http(figures: Figures) -> float:
+    """Lone texts a second if they cost the encoder's best batch, a request that does nothing, and the generator."""
+    encoding = figures["limit batched text CPU s"]
+    return figures["limit texts/s"] * encoding / (encoding + figures["limit request CPU s"])
+
+
 ASKED = (
     Asked("/encode_image at saturation / limit", lambda f: f["service photos/s"] / f["limit photos/s"], least=0.9),
     Asked("/encode_text, 32 texts a request / limit",
           lambda f: f["service texts/s, 32 a request"] / f["limit texts/s"], least=0.9),
     Asked("/encode_text, one text, 64 in flight / limit",
           lambda f: f["service texts/s, 64 in flight"] / f["limit texts/s"], least=0.6),
+    Asked("  the most that bare HTTP would leave of it", lambda f: _with_bare_http(f) / f["limit texts/s"]),
     Asked("CPU of a photo at saturation: limit / service",
           lambda f: f["limit photo CPU s"] / f["service photo CPU s"], least=0.9),
     Asked("CPU of a text, 32 a request: limit / service",
@@ -50,6 +57,8 @@ ASKED = (
     Asked("  its p99 / the design before", lambda f: f["service photo p99 s"] / f["before photo p99 s"], most=0.5),
     Asked("/encode_text / the design before, 32 in flight",
           lambda f: f["service texts/s, 32 in flight"] / f["before texts/s, 32 in flight"], least=4),
+    Asked("  the most that bare HTTP would leave of it",
+          lambda f: _with_bare_http(f) / f["before texts/s, 32 in flight"]),
     Asked("  its p99 / the design before", lambda f: f["service text p99 s"] / f["before text p99 s"], most=1 / 3),
     Asked("/encode_image / infinity, 32 in flight",
           lambda f: f["service photos/s, 32 in flight"] / f["infinity photos/s, 32 in flight"], least=1.3),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import process_time
 
 from benchmarks import limits, peers, subjects
 from benchmarks.asked import Figures
@@ -64,6 +65,9 @@ class Rounds:
             self._model, self._photos, texts(), seconds=plan.seconds, only=plan.only, known=self._limit
         )
         figures = dict(self._limit)
+        if "text" in plan.only:
+            with TemporaryDirectory() as folder:
+                figures |= self._bare(Path(folder))
         for part, name, measured in (
             ("service", "the service", self._service),
             ("before", "the design before", self._before),
@@ -74,6 +78,16 @@ class Rounds:
                 with TemporaryDirectory() as folder:
                     figures |= measured(Path(folder))
         return figures
+
+    def _bare(self, folder: Path) -> Figures:
+        """What a request with one text costs where nothing is behind it, at the server and at this generator."""
+        with subjects.bare(folder) as server:
+            begun = process_time()
+            load, cpu = _spent(server, lambda: self._closed(server.url, text_requests(1), 64, of_texts=True))
+            return {
+                "limit requests/s": load.rate,
+                "limit request CPU s": cpu + (process_time() - begun) / load.answered,
+            }
 
     def _service(self, folder: Path) -> Figures:
         # No text is encoded twice here but for the cache's own figure: the others are those of new texts.

@@ -32,7 +32,8 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """CPU time of all its processes so far."""
-        return sum(process.cpu_times().user + process.cpu_times().system for process in self.child.family())
+        spent = [process.cpu_times() for process in (psutil.Process(self.child.pid), *self.child.family())]
+        return sum(times.user + times.system for times in spent)
 
     def pass_seconds(self) -> dict[int, float]:
         """CPU time so far of each of the runner's threads besides its event loop's, by the thread's number.
@@ -108,6 +109,16 @@ def baseline(folder: Path, model: Path) -> Iterator[Server]:
     command += ["--workers", str(cores), "--bind", f"{HOST}:{port}", "--timeout", "300", "--log-level", "warning"]
     env = {"MODEL_ID": str(model), "BASELINE_THREADS": "1", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     with running("the baseline", command, env, port, folder) as server:
+        yield server
+
+
+@contextmanager
+def bare(folder: Path) -> Iterator[Server]:
+    """HTTP alone, by the server that the service runs on."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.bare:app", "--host", HOST, "--port", str(port)]
+    command += ["--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--no-access-log"]
+    with running("bare HTTP", command, {"PYTHONPATH": str(ROOT)}, port, folder) as server:
         yield server
 
 

@@ -30,9 +30,9 @@ _INDEX_TIMEOUT = 3600.0
 # A segment is filled before it is closed, and left as it is. By default Milvus closes it at a quarter, merges, and
 # indexes anew: on two cores it was not done after 45 minutes.
 _MILVUS = {
-    # In MB, but reckoned with 256 bytes for each text: 1 GB of what these rows take, which is what the Milvus that is
-    # deployed (2.6) merges segments to. And that is more than 32 files of 16 MB.
-    "DATACOORD_SEGMENT_MAXSIZE": "2400",
+    # In MB, but this Milvus reckons 256 bytes for each text, 3.5 KB a row: 1 GB of what these rows really take, the size
+    # to which the deployed one (2.6) merges segments by default. That is more than 32 files of 16 MB, too.
+    "DATACOORD_SEGMENT_MAXSIZE": "1600",
     "DATACOORD_SEGMENT_MAXBINLOGFILENUMBER": "128",
     "DATACOORD_SEGMENT_SEALPROPORTION": "1.0",
     "DATACOORD_COMPACTION_ENABLEAUTOCOMPACTION": "false",
