@@ -134,6 +134,9 @@ class Gate:
             # Also when this very request is cancelled: nobody is left to read the answer.
             for future in (work, gone):
                 future.cancel()
+            # What a route raised holds its frames, and so this one: without `work` no circle comes of that, in which a
+            # body and its photos would be kept until the collector comes by.
+            del work, future
 
     async def _in_turn(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         await self._turns.take()

@@ -26,7 +26,8 @@ class ShortWay:
         self._app, self._routes = app, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._routes.get(scope["path"]) if scope["method"] == "POST" and not scope["query_string"] else None
+        plain = scope["type"] == "http" and scope["method"] == "POST" and not scope["query_string"]
+        route = self._routes.get(scope["path"]) if plain else None
         if route is None:
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""HTTP and nothing behind it: any text becomes the same vector. What no service in Python on uvicorn can go below."""
+"""HTTP and nothing behind it: any text becomes the same vector. The floor of a service on uvicorn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-_VECTOR = np.random.default_rng(0).standard_normal(int(os.environ.get("BARE_DIM", "512"))).astype(np.float32)
+_VECTOR = np.random.default_rng(0).standard_normal(int(os.environ["BARE_DIM"])).astype(np.float32)
 
 
 async def app(_: dict[str, Any], receive: Any, send: Any) -> None:

@@ -39,14 +39,17 @@ class Connection:
         self._wire: _Wire | None = None
 
     async def send(self, request: Request) -> int:
-        """The status of the answer, once all of it has come; 0: there was none, or not in time."""
+        """The status of the answer, once all of it has come; 0: there was none, or not in time.
+
+        An answer must say how long it is: one that ends with its connection counts as none.
+        """
         try:
             async with asyncio.timeout(TIMEOUT):
-                if self._wire is None or self._wire.closed:
+                if self._wire is None or self._wire.closing:
                     loop = asyncio.get_running_loop()
                     _, self._wire = await loop.create_connection(_Wire, self._host, self._port)
                 return await self._wire.exchange(request.head(self._name), request.body)
-        except (OSError, TimeoutError):
+        except OSError:  # a timeout is one, too
             self.close()
             return 0
 
@@ -59,7 +62,6 @@ class Connection:
 
 class _Wire(asyncio.Protocol):
     def __init__(self) -> None:
-        self.closed = False
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[int] | None = None
 
@@ -68,8 +70,11 @@ class _Wire(asyncio.Protocol):
         self._transport.writelines(sent)
         return self._answer
 
+    @property
+    def closing(self) -> bool:
+        return self._transport.is_closing()
+
     def close(self) -> None:
-        self.closed = True
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -87,7 +92,6 @@ class _Wire(asyncio.Protocol):
         self._answered(self._parser.get_status_code())
 
     def connection_lost(self, _: Exception | None) -> None:
-        self.closed = True
         self._answered(0)
 
     def _answered(self, status: int) -> None:

@@ -35,7 +35,7 @@ _ASKED = (
     Asked("/encode_text: the design before / service",
           lambda f: f["before text"] / f["service text, one a request"], least=4),
     Asked("search by words: ms beyond the text's encoding",
-          lambda f: f["service search beyond its text"], most=8, mean=True),
+          lambda f: f["service search beside its encoding"], most=8, mean=True),
 )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def _service(server: subjects.Server, files: Sequence[bytes]) -> Figures:
         "service text, 32 a request": _cost(server, text_requests(32), in_flight=8, count=48),
         "service text, one a request": _cost(server, text_requests(1), in_flight=64, count=512),
         "service search": search["search CPU s"],
-        "service search beyond its text": search["search CPU s beyond its text"],
+        "service search beside its encoding": search["search CPU s beside its encoding"],
     }
 
 

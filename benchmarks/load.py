@@ -134,12 +134,16 @@ async def _open(url: str, requests: itertools.cycle[Request], per_second: float,
     begin = perf_counter()
 
     async def one(request: Request, due: float) -> None:
-        connection = idle.pop() if idle else Connection(url)
+        if idle:
+            connection = idle.pop()
+        else:
+            opened.append(connection := Connection(url))
         status = await connection.send(request)
         idle.append(connection)
         tally.add(status, request.items, perf_counter() - due)
 
-    with _connections(url, 0) as idle:
+    idle: list[Connection] = []
+    with _connections(url, 0) as opened:
         async with asyncio.TaskGroup() as tasks:
             for number in range(round(per_second * seconds)):
                 due = begin + number / per_second

@@ -67,7 +67,7 @@ class Rounds:
         figures = dict(self._limit)
         if "text" in plan.only:
             with TemporaryDirectory() as folder:
-                figures |= self._bare(Path(folder))
+                figures |= self._bare(Path(folder), dim=int(figures["limit dim"]))
         for part, name, measured in (
             ("service", "the service", self._service),
             ("before", "the design before", self._before),
@@ -79,9 +79,9 @@ class Rounds:
                     figures |= measured(Path(folder))
         return figures
 
-    def _bare(self, folder: Path) -> Figures:
+    def _bare(self, folder: Path, *, dim: int) -> Figures:
         """What a request with one text costs where nothing is behind it, at the server and at this generator."""
-        with subjects.bare(folder) as server:
+        with subjects.bare(folder, dim) as server:
             begun = process_time()
             load, cpu = _spent(server, lambda: self._closed(server.url, text_requests(1), 64, of_texts=True))
             return {
@@ -122,7 +122,7 @@ class Rounds:
         count_loop(server.url, search_requests(), in_flight=1, count=10)
         costs, counted = cost_of_searches(server, self._plan.searches)
         steady = open_loop(server.url, search_requests(), per_second=_SEARCHES_A_SECOND, seconds=self._plan.seconds)
-        all_answered(counted, steady)
+        all_answered(steady)
         return {
             **{f"service {name}": value for name, value in costs.items()},
             "service search p50 s": counted.latency(50),
@@ -164,20 +164,20 @@ def _spent(server: subjects.Server, load: Callable[[], Outcome]) -> tuple[Outcom
     """What a load came to, and the server's CPU seconds for each item."""
     before = server.cpu_seconds()
     outcome = load()
+    all_answered(outcome)
     return outcome, (server.cpu_seconds() - before) / outcome.answered
 
 
 def cost_of_searches(server: subjects.Server, count: int) -> tuple[Figures, Outcome]:
     """CPU seconds of a search by words, one at a time: all of it, and what it costs beside its text's encoding.
 
-    The encoding is what the thread spends that computes it: there, after all else that a search does, and not in a
+    The encoding is what the threads spend that compute it: there, after all else that a search does, and not in a
     process that does nothing else, where the same pass finds its weights in the caches.
     """
-    threads = server.pass_seconds()
+    encoded = server.encoding_seconds()
     outcome, cpu = _spent(server, lambda: count_loop(server.url, search_requests(), in_flight=1, count=count))
-    spent = (seconds - threads.get(thread, 0.0) for thread, seconds in server.pass_seconds().items())
-    encoding = max(spent) / outcome.answered
-    return {"search CPU s": cpu, "search CPU s beyond its text": cpu - encoding}, outcome
+    encoding = (server.encoding_seconds() - encoded) / outcome.answered
+    return {"search CPU s": cpu, "search CPU s beside its encoding": cpu - encoding}, outcome
 
 
 def load_sample(env: Mapping[str, str]) -> None:

@@ -32,21 +32,15 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """CPU time of all its processes so far."""
-        spent = [process.cpu_times() for process in (psutil.Process(self.child.pid), *self.child.family())]
+        alone = [psutil.Process(self.child.pid)]  # a server of one process; of others, the first only watches the rest
+        spent = [process.cpu_times() for process in self.child.family() or alone]
         return sum(times.user + times.system for times in spent)
 
-    def pass_seconds(self) -> dict[int, float]:
-        """CPU time so far of each of the runner's threads besides its event loop's, by the thread's number.
-
-        Lone texts are computed, one after another, by one of them.
-        """
-        runners = (process for process in self.child.family() if _is_runner(process))
-        return {
-            thread.id: thread.user_time + thread.system_time
-            for runner in runners
-            for thread in runner.threads()
-            if thread.id != runner.pid
-        }
+    def encoding_seconds(self) -> float:
+        """CPU time so far of the runner's threads that encode: all of them but its event loop's, the first."""
+        runners = [process for process in self.child.family() if _is_runner(process)]
+        threads = [thread for runner in runners for thread in runner.threads() if thread.id != runner.pid]
+        return sum(thread.user_time + thread.system_time for thread in threads)
 
     def memory(self) -> int:
         """Bytes of all its processes; what they share is counted once."""
@@ -113,12 +107,12 @@ def baseline(folder: Path, model: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def bare(folder: Path) -> Iterator[Server]:
-    """HTTP alone, by the server that the service runs on."""
+def bare(folder: Path, dim: int) -> Iterator[Server]:
+    """HTTP alone, by the server that the service runs on; its vectors have `dim` numbers."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "benchmarks.bare:app", "--host", HOST, "--port", str(port)]
     command += ["--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--no-access-log"]
-    with running("bare HTTP", command, {"PYTHONPATH": str(ROOT)}, port, folder) as server:
+    with running("bare HTTP", command, {"PYTHONPATH": str(ROOT), "BARE_DIM": str(dim)}, port, folder) as server:
         yield server
 
 

@@ -30,8 +30,8 @@ _INDEX_TIMEOUT = 3600.0
 # A segment is filled before it is closed, and left as it is. By default Milvus closes it at a quarter, merges, and
 # indexes anew: on two cores it was not done after 45 minutes.
 _MILVUS = {
-    # In MB, but this Milvus reckons 256 bytes for each text, 3.5 KB a row: 1 GB of what these rows really take, the size
-    # to which the deployed one (2.6) merges segments by default. That is more than 32 files of 16 MB, too.
+    # In MB, but this Milvus reckons 256 bytes for each text, 3.5 KB a row: 1 GB of what these rows really take, to
+    # which the deployed one (2.6) merges segments by default. That is more than 32 files of 16 MB, too.
     "DATACOORD_SEGMENT_MAXSIZE": "1600",
     "DATACOORD_SEGMENT_MAXBINLOGFILENUMBER": "128",
     "DATACOORD_SEGMENT_SEALPROPORTION": "1.0",
@@ -121,17 +121,18 @@ def _measure(folder: Path, server: FullMilvus, sizes: list[int], asked: argparse
         catalogues = []
         for size in sizes:
             catalogues.append(stack.enter_context(opened(folder, server, client, size, model=model, ef=asked.ef)))
-            report.say(f"{size:,}: in memory, recall@10 {catalogues[-1].recall:.4f}")
+            report.say(f"{size:,}: in memory, in segments of {catalogues[-1].segments}")
+        segments = {catalogue.size: catalogue.segments for catalogue in catalogues}
+        recalls = {f"{catalogue.size} recall@10": catalogue.recall for catalogue in catalogues}
         for number in range(asked.rounds):  # all in each: what the machine does meanwhile is the same for all
-            figures: Figures = {}
-            for catalogue in catalogues:
+            figures: Figures = {} if rounds else dict(recalls)
+            for catalogue in catalogues[number % len(sizes) :] + catalogues[: number % len(sizes)]:
                 figures |= catalogue.searched(asked.searches)
             rounds.append(figures)
             spent = ", ".join(f"{size:,} {figures[f'{size} service p50 ms']:.1f} ms" for size in sizes)
             report.say(f"round {number + 1}: p50 of {spent}")
-            record.write(
-                ef=asked.ef, milvus=_MILVUS, table=[asdict(line) for line in lines(rounds, table)], rounds=rounds
-            )
+            made = lines(rounds, table)
+            record.write(ef=asked.ef, segments=segments, table=[asdict(line) for line in made], rounds=rounds)
     report.say(f"\n{report.table(lines(rounds, table))}\nfigures: {record.file}")
 
 

@@ -51,6 +51,9 @@ class Catalogue:
     recall: float
     """The share of the ten true neighbours that the service finds."""
 
+    segments: list[int]
+    """Items in each segment: Milvus walks a graph for each."""
+
     def searched(self, count: int) -> Figures:
         """Search it so many times by the service, one at a time, and by Milvus alone."""
         outcome = count_loop(self.url, search_requests(), in_flight=1, count=count)
@@ -58,7 +61,6 @@ class Catalogue:
         return {
             f"{self.size} service p50 ms": outcome.latency(50) * 1000,
             f"{self.size} Milvus p50 ms": self._alone(),
-            f"{self.size} recall@10": self.recall,
         }
 
     def _alone(self) -> float:
@@ -89,4 +91,5 @@ def opened(
         queries, true = np.load(folder / "queries.npy"), np.load(folder / f"true-{size}.npy")
         count_loop(service.url, search_requests(), in_flight=1, count=100)
         recall = planted.recall(found_by(service.url, search_requests(), 10), true)
-        yield Catalogue(size, service.url, database, collection, queries, recall)
+        segments = [segment.num_rows for segment in client.list_loaded_segments(collection.name)]
+        yield Catalogue(size, service.url, database, collection, queries, recall, segments)

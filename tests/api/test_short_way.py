@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -38,7 +37,7 @@ async def short(request: Request, parts: object) -> Response:
 )
 def test_a_post_without_a_query_string_takes_it(method: str, url: str, answer: str) -> None:
     app = Starlette(routes=[Route(path, long, methods=["GET", "POST"]) for path in ("/often", "/seldom")])
-    app.state = SimpleNamespace(parts="the parts")  # type: ignore[assignment]  # as the service's own has it
+    app.state.parts = "the parts"
 
     async def run() -> str:
         transport = httpx.ASGITransport(ShortWay(app, {"/often": short}))

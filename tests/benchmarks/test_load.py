@@ -107,4 +107,5 @@ def test_a_search_costs_more_than_its_texts_encoding(system: System) -> None:
     server = Server(system.url, system.service, 0)
     costs, outcome = cost_of_searches(server, 40)
     assert outcome.answered == 40
-    assert 0.001 < costs["search CPU s beyond its text"] < costs["search CPU s"]
+    # Without its encoding it is neither the whole nor nothing: each is a third to two thirds.
+    assert 0.15 < costs["search CPU s beside its encoding"] / costs["search CPU s"] < 0.85
