@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 T = TypeVar("T")
 
+_MOST_CALLS = 2  # one that is computed, one behind it
+
 
 @dataclass(frozen=True, eq=False)
 class _Request(Generic[T]):
@@ -35,22 +37,25 @@ class SharedCalls(Generic[T]):
         call: Callable[[list[T]], Awaitable[NDArray[Any]]],
         *,
         most: int,
-        under_way: int,
+        second_from: float,
         waited: Callable[[float], None],
     ) -> None:
         """Args:
         call: items to as many rows, in their order.
         most: items of one call; a request with more of them has a call of its own.
-        under_way: calls at once. With a second one behind it the model need not wait for the next, but all that waits
-            is shared between two: half as large batches.
+        second_from: while a call is under way, a second one follows it, so that the model need not wait for what is
+            done between calls: as soon as it would be so many times as large as the one under way, or full. At 0 it
+            follows at once, and often is a small one; at 1 no call is smaller than the one before it, and of a steady
+            load each comes to be about half.
         waited: told of each request how many seconds it waited for its call.
         """
         self._call = call
         self._most = most
-        self._under_way = under_way
+        self._second_from = second_from
         self._waited = waited
         self._requests: deque[_Request[T]] = deque()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._waiting = 0  # items of the requests that are not sent yet
+        self._calls: dict[asyncio.Task[None], int] = {}
 
     async def rows(self, items: Sequence[T]) -> NDArray[Any]:
         """A row for each item; raises what the call raised.
@@ -60,22 +65,30 @@ class SharedCalls(Generic[T]):
         """
         request = _Request(items, asyncio.get_running_loop().create_future(), perf_counter())
         self._requests.append(request)
+        self._waiting += len(items)
         self._send()
         try:
             return await request.rows
         except asyncio.CancelledError:
             if request in self._requests:  # not sent yet: nobody holds its photos any longer
                 self._requests.remove(request)
+                self._waiting -= len(items)
             raise
 
     def _send(self) -> None:
-        while len(self._calls) < self._under_way and (together := self._next()):
+        while self._may_send() and (together := self._next()):
             # In no request's context: what is logged on the way belongs to all of them.
             call = asyncio.create_task(self._answer(together), context=Context())
-            self._calls.add(call)
+            self._calls[call] = sum(len(request.items) for request in together)
             call.add_done_callback(self._ended, context=Context())
             for request in together:
                 request.rows.add_done_callback(partial(_end_if_left, call, together))
+
+    def _may_send(self) -> bool:
+        if not self._calls:
+            return True
+        ahead = self._second_from * sum(self._calls.values())
+        return len(self._calls) < _MOST_CALLS and self._waiting >= min(self._most, ahead)
 
     def _next(self) -> list[_Request[T]]:
         """The requests of the next call, in the order in which they came."""
@@ -86,6 +99,7 @@ class SharedCalls(Generic[T]):
             if together and items > self._most:
                 break
             together.append(self._requests.popleft())
+            self._waiting -= len(together[-1].items)
         return together
 
     async def _answer(self, together: Sequence[_Request[T]]) -> None:
@@ -111,7 +125,7 @@ class SharedCalls(Generic[T]):
                     request.rows.set_exception(failure)
 
     def _ended(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
+        del self._calls[call]
         self._send()
 
 

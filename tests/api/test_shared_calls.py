@@ -37,8 +37,8 @@ class Model:
         for _ in range(calls):
             self._free.release()
 
-    def shared(self, most: int = 8, under_way: int = 2) -> SharedCalls[int]:
-        return SharedCalls(self, most=most, under_way=under_way, waited=self.waits.append)
+    def shared(self, most: int = 8, second_from: float = 0) -> SharedCalls[int]:
+        return SharedCalls(self, most=most, second_from=second_from, waited=self.waits.append)
 
 
 def run(scenario: Callable[[Model], Coroutine[Any, Any, None]]) -> None:
@@ -72,17 +72,57 @@ def test_what_waits_goes_together_and_each_gets_its_own_rows() -> None:
     run(scenario)
 
 
-def test_where_one_call_is_under_way_all_that_comes_meanwhile_shares_the_next() -> None:
+def test_a_second_call_waits_until_it_is_as_large_as_the_one_under_way() -> None:
     async def scenario(model: Model) -> None:
-        shared = model.shared(under_way=1)
-        waiting = [asyncio.create_task(shared.rows([item])) for item in range(5)]
+        shared = model.shared(second_from=1)
+        waiting = [asyncio.create_task(shared.rows(items)) for items in ([1, 2, 3], [4], [5])]
         await settle()
-        assert model.calls == [[0]]
+        assert model.calls == [[1, 2, 3]]
+        waiting.append(asyncio.create_task(shared.rows([6])))
+        await settle()
+        assert model.calls[1:] == [[4, 5, 6]]
+        waiting.append(asyncio.create_task(shared.rows([7, 8, 9, 10])))  # there are two
+        await settle()
+        assert len(model.calls) == 2
         model.answer()
         await settle()
-        assert model.calls[1:] == [[1, 2, 3, 4]]
+        assert model.calls[2:] == [[7, 8, 9, 10]]
+        waiting.append(asyncio.create_task(shared.rows([11])))
+        model.answer(2)
+        await settle()
+        assert model.calls[3:] == [[11]]  # small, but nothing is under way
         model.answer()
-        assert [(await rows).tolist() for rows in waiting] == [[0], [1], [2], [3], [4]]
+        assert [row for rows in waiting for row in (await rows).tolist()] == list(range(1, 12))
+
+    run(scenario)
+
+
+def test_a_second_call_that_is_full_waits_for_nothing() -> None:
+    async def scenario(model: Model) -> None:
+        shared = model.shared(second_from=1, most=4)
+        waiting = [asyncio.create_task(shared.rows(items)) for items in (list(range(9)), [10, 11], [12], [14])]
+        await settle()
+        assert model.calls == [list(range(9)), [10, 11, 12, 14]]
+        model.answer(2)
+        await asyncio.gather(*waiting)
+
+    run(scenario)
+
+
+def test_who_leaves_counts_no_longer_among_those_who_wait() -> None:
+    async def scenario(model: Model) -> None:
+        shared = model.shared(second_from=1)
+        waiting = [asyncio.create_task(shared.rows(items)) for items in ([1, 2, 3], [4], [5])]
+        await settle()
+        waiting.pop(1).cancel()
+        waiting.append(asyncio.create_task(shared.rows([6])))
+        await settle()
+        assert model.calls == [[1, 2, 3]]
+        waiting.append(asyncio.create_task(shared.rows([7])))
+        await settle()
+        assert model.calls[1:] == [[5, 6, 7]]
+        model.answer(2)
+        await asyncio.gather(*waiting)
 
     run(scenario)
 
@@ -133,6 +173,6 @@ def test_a_call_that_ends_without_its_rows_fails_its_requests() -> None:
 
         for call, words in ((short, "0 rows for 1 items"), (ended, "ended")):
             with pytest.raises(ConnectionError, match=words):
-                await SharedCalls(call, most=8, under_way=2, waited=model.waits.append).rows([1])
+                await SharedCalls(call, most=8, second_from=0, waited=model.waits.append).rows([1])
 
     run(scenario)
