@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -87,8 +88,28 @@ class Fault:
 
 
 def _kill_runner(place: Place) -> Callable[[], None]:
-    os.kill(place.system.runner_pid(), signal.SIGKILL)
-    return lambda: None
+    """Kill it, and keep the one that follows from loading: on a quick machine it is back before anybody misses it."""
+    killed, ended, held = place.system.runner_pid(), threading.Event(), set[int]()
+    os.kill(killed, signal.SIGKILL)
+
+    def keep() -> None:
+        while not ended.wait(0.05):
+            for follower in set(place.system.runner_pids()) - {killed} - held:
+                with suppress(ProcessLookupError):
+                    pause(follower)
+                held.add(follower)
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
+
+    def end() -> None:
+        ended.set()
+        keeper.join()
+        for follower in held:
+            with suppress(ProcessLookupError):
+                resume(follower)
+
+    return end
 
 
 def _kill_api(place: Place) -> Callable[[], None]:
