@@ -23,7 +23,7 @@ BUSY = 10.0  # times as long as it should; how soon things are told is what `mak
 def test_nothing_fails_but_what_may(place: Place, scenario: Scenario) -> None:
     if faults.LOG_DISK_FULL in scenario.faults and place.log_disk is None:
         pytest.skip("a small disk cannot be mounted here (needs root)")
-    seen = run(place, scenario, hold=3, per_second=6, patience=BUSY)
+    seen = run(place, scenario, hold=8, per_second=6, patience=BUSY)
     assert not seen.wrong, str(seen)
     must_fail = {fault.part for fault in scenario.faults if fault.fails}
     assert must_fail <= {answer.part for answer in seen.answers}, str(seen)
