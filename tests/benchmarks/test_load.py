@@ -107,5 +107,5 @@ def test_a_search_costs_more_than_its_texts_encoding(system: System) -> None:
     server = Server(system.url, system.service, 0)
     costs, outcome = cost_of_searches(server, 40)
     assert outcome.answered == 40
-    # Without its encoding it is neither the whole nor nothing: each is a third to two thirds.
+    # Its encoding is neither nothing nor all of it: both are much the same, with this model.
     assert 0.15 < costs["search CPU s beside its encoding"] / costs["search CPU s"] < 0.85
