@@ -33,14 +33,19 @@ def killed_at_random_moments(stage: Stage) -> list[str]:
 
         while killed < stage.kills:
             before = sum(recorder.encoded.values())
-            run = place.start("run", str(source), ETL_ENCODER_URL=recorder.url)
             # Somewhere in the part of the work that is this run's share, or a moment after it.
             share = draw.uniform(0, 1.2 * len(stage.photos) / (stage.kills + 1))
+            if not killed:
+                # The first kill meets a load at work on any machine, however soon it could be done with few photos.
+                recorder.enough = share
+                recorder.answers.clear()
+            run = place.start("run", str(source), ETL_ENCODER_URL=recorder.url)
             deadline = time.monotonic() + 600
             while run.alive() and sum(recorder.encoded.values()) - before < share and time.monotonic() < deadline:
                 time.sleep(0.01)
             time.sleep(draw.uniform(0, 1))
             was_at_work = run.kill()
+            recorder.answers.set()
             told(run.err)
             if not was_at_work:
                 break  # it had come to its end

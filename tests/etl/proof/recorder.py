@@ -22,6 +22,10 @@ class Recorder:
         self.gate = threading.Event()
         """While it is cleared, photos wait here on their way to the service."""
         self.gate.set()
+        self.answers = threading.Event()
+        """While it is cleared, answers wait here once `enough` photos were encoded."""
+        self.answers.set()
+        self.enough = 0.0
         recorder = self
 
         class Handler(_Handler):
@@ -66,6 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.status == 200 and self.path.startswith("/encode_image"):
             with self.owner.lock:
                 self.owner.encoded.update(_photos(body, self.headers["Content-Type"]))
+                enough = sum(self.owner.encoded.values()) >= self.owner.enough
+            if enough:
+                self.owner.answers.wait()
         try:
             self.send_response(answer.status)
             for name, value in answer.getheaders():
