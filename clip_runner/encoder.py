@@ -130,11 +130,20 @@ class Encoder:
             by_torch.settle()
         self._choose(settings, fast_dtypes(torch.device(by_torch.device)), by_torch.use)
         by_torch.settle()
-        if torch.device(by_torch.device).type == "cuda":
+        if torch.device(by_torch.device).type == "cpu":
+            by_torch.script(*self._examples())
+        else:
             by_torch.capture(*self._shapes(settings))
             if by_torch.records_photos:
                 by_torch.photos_at_once = self._tuned(by_torch, settings.max_image_batch)
         return by_torch
+
+    def _examples(self) -> tuple[list[NDArray[np.uint8]], list[Tokens]]:
+        """Small batches of photos and of texts, each of another shape."""
+        ids, _ = tokenise(self._tokenizer, PROBE_TEXTS, self.context_tokens, to_full_length=self._to_full_length)
+        ids.sort(key=len)
+        photos = [probe_pixels(self.pixel_spec, count) for count in (1, 2)]
+        return photos, [self._padded(some) for some in (ids[:2], ids)]
 
     def _shapes(self, settings: RunnerSettings) -> tuple[list[Batch], list[Batch]]:
         """Batches of photos and of texts, in the shapes that come most."""

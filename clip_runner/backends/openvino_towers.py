@@ -8,20 +8,20 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
 from time import time
-from typing import Any
 
 import openvino
 import torch
 import transformers
 from loguru import logger
 
+from clip_runner.backends.towers import PhotoTower, TextTower
 from clip_runner.loading import LoadedModel
 from clip_runner.tokens import masks
 
 _TOWERS = ("photos", "texts")
 _UNFINISHED = "unfinished-"
 _LEFT_AFTER = 3600.0  # seconds
-_FORM = 1  # counted up when what is traced below changes: what was kept before does not fit any more
+_FORM = 2  # counted up when what is traced below changes: what was kept before does not fit any more
 
 
 def towers(core: openvino.Core, loaded: LoadedModel, kept_in: Path | None) -> list[openvino.Model]:
@@ -65,10 +65,11 @@ def _traced(loaded: LoadedModel) -> list[openvino.Model]:
     with torch.no_grad():
         spec, length = loaded.pixel_spec, min(8, loaded.context_tokens)
         pixels = torch.zeros((2, spec.height, spec.width, 3), dtype=torch.uint8)
-        photos = openvino.convert_model(_Vision(loaded).eval(), example_input=pixels)
+        tower = PhotoTower(loaded.model, rescale=loaded.rescale, mean=loaded.mean, std=loaded.std)
+        photos = openvino.convert_model(tower.eval(), example_input=pixels)
         ids = torch.ones((2, length), dtype=torch.int64)
         example = (ids, torch.ones_like(ids)) if masks(loaded.tokenizer) else (ids,)
-        texts = openvino.convert_model(_Text(loaded).eval(), example_input=example)
+        texts = openvino.convert_model(TextTower(loaded.model).eval(), example_input=example)
     return [photos, texts]
 
 
@@ -97,25 +98,3 @@ def _clear_up(kept_in: Path) -> None:
     for left in kept_in.glob(f"{_UNFINISHED}*"):
         if time() - left.stat().st_mtime > _LEFT_AFTER:
             shutil.rmtree(left, ignore_errors=True)
-
-
-class _Vision(torch.nn.Module):
-    def __init__(self, loaded: LoadedModel) -> None:
-        super().__init__()
-        self._model = loaded.model
-        self._rescale = loaded.rescale
-        self._mean = torch.tensor(loaded.mean).view(1, 3, 1, 1)
-        self._std = torch.tensor(loaded.std).view(1, 3, 1, 1)
-
-    def forward(self, pixels: torch.Tensor) -> Any:
-        values = (pixels.permute(0, 3, 1, 2).float() * self._rescale - self._mean) / self._std
-        return self._model.get_image_features(pixel_values=values).pooler_output
-
-
-class _Text(torch.nn.Module):
-    def __init__(self, loaded: LoadedModel) -> None:
-        super().__init__()
-        self._model = loaded.model
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> Any:
-        return self._model.get_text_features(input_ids=input_ids, attention_mask=attention_mask).pooler_output

@@ -8,6 +8,8 @@ does not have them, layers stay as they are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -22,6 +24,15 @@ _GELU_TANH: _Activation = ("gelu", "tanh")
 _SWISH: _Activation = ("swish", "")
 # quick_gelu is x * sigmoid(1.702 x): the "swish" of 1.702 x, divided by 1.702.
 _QUICK_GELU = 1.702
+
+
+@cache
+def _product() -> Any:
+    """The operator, in a function of TorchScript: as it is, it cannot be recorded, for its empty list."""
+    return torch.jit.CompilationUnit("""
+def of(values: Tensor, weight: Tensor, bias: Optional[Tensor], activation: str, algorithm: str) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(values, weight, bias, activation, [], algorithm)
+""")
 
 
 def packs() -> bool:
@@ -45,16 +56,19 @@ class PackedLinear(nn.Module):
     ) -> None:
         """`weight_by`, `bias_by`: what they are multiplied by before they are rounded."""
         super().__init__()
-        # Not a parameter: nothing may convert it, or take it for a matrix in rows.
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(_rounded(layer.weight, weight_by))
-        self.bias = None if layer.bias is None else _rounded(layer.bias, bias_by)
+        # Buffers, since what is neither that nor a parameter cannot be recorded (`clip_runner.backends.scripts`).
+        self.register_buffer("weight", torch.ops.mkldnn._reorder_linear_weight(_rounded(layer.weight, weight_by)))
+        self.register_buffer("bias", None if layer.bias is None else _rounded(layer.bias, bias_by))
         self._activation, self._algorithm = activation
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            values.to(torch.bfloat16), self.weight, self.bias, self._activation, [], self._algorithm
+        product: torch.Tensor = _product().of(
+            values.to(torch.bfloat16), self.weight, self.bias, self._activation, self._algorithm
         )
         return product
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> PackedLinear:  # noqa: ARG002
+        return self  # nothing may convert it, or take its weight for a matrix in rows
 
 
 def pack(model: nn.Module) -> None:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from clip_runner.backends.graphs import Batch, Graphs, Tensors
 from clip_runner.backends.interface import OutOfMemory, Tokens
 from clip_runner.backends.packing import pack, packs
+from clip_runner.backends.scripts import Script, scripted
 from clip_runner.backends.threads import Threads, even, workers
+from clip_runner.backends.towers import PhotoTower, TextTower
 from clip_runner.hardware import choose_device
 from clip_runner.loading import LoadedModel, load_model
 from clip_runner.settings import RunnerSettings
@@ -40,12 +42,11 @@ class TorchBackend:
         self._packed = False
         self._wide: dict[str, torch.Tensor] | None = {}
         """What a type has rounded, by name, as it was in float32; empty before, and None once settled."""
-        self._mean = torch.tensor(loaded.mean, device=self._device).view(1, 3, 1, 1)
-        self._std = torch.tensor(loaded.std, device=self._device).view(1, 3, 1, 1)
-        self._rescale = loaded.rescale
+        self._normalised = partial(PhotoTower, mean=loaded.mean, std=loaded.std, rescale=loaded.rescale)
         self._model: Any = loaded.model.to(self._device)
         self.device = str(self._device)
         self.dtype = "float32"
+        self._set_up_towers()
         self.text_step = 1
         if self._device.type == "cuda":
             self.text_step = _GPU_TEXT_STEP
@@ -53,12 +54,9 @@ class TorchBackend:
             # come in many shapes.
             torch.backends.cuda.enable_cudnn_sdp(False)
         self.photos_at_once: int | None = None
-        self._photo_graphs: Graphs | None = None
-        self._text_graphs: Graphs | None = None
 
     def use(self, dtype: str) -> None:
         """Compute in float32, bfloat16, float16, or `mixed`: sums and norms in float32, products in bfloat16."""
-        self._photo_graphs = self._text_graphs = None
         if dtype != self.dtype:
             self._widen(dtype)
         self._mixed = dtype == "mixed"
@@ -76,6 +74,17 @@ class TorchBackend:
                 if isinstance(layer, torch.nn.Linear):
                     layer.to(torch.bfloat16)
         self.dtype = dtype
+        self._set_up_towers()
+
+    def _set_up_towers(self) -> None:
+        """As the model is now; nothing is recorded of them yet."""
+        takes = torch.float32 if self._mixed else self._model.dtype
+        self._photo_tower = self._normalised(self._model, dtype=takes).eval()
+        self._text_tower = TextTower(self._model).eval()
+        self._photo_script: Script | None = None
+        self._text_script: Script | None = None
+        self._photo_graphs: Graphs | None = None
+        self._text_graphs: Graphs | None = None
 
     def settle(self) -> None:
         """Keep nothing that only another type would need, from now on."""
@@ -98,7 +107,21 @@ class TorchBackend:
     def _values(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Weights and buffers by name; one that has several names comes with each."""
         yield from self._model.named_parameters(remove_duplicate=False)
-        yield from self._model.named_buffers(remove_duplicate=False)
+        for name, value in self._model.named_buffers(remove_duplicate=False):
+            if not value.is_mkldnn:  # a packed layer's: bfloat16, whatever the type
+                yield name, value
+
+    def script(self, photos: Sequence[NDArray[np.uint8]], texts: Sequence[Tokens]) -> None:
+        """On a CPU: record the towers, so that a pass is rid of its Python.
+
+        Args:
+            photos: pixels; texts: tokens. The first batch is what is recorded, the others, of other shapes, check it.
+        """
+        if self._device.type == "cpu":
+            some = [(self._moved(pixels),) for pixels in photos]
+            self._photo_script = scripted(self._photo_tower, some, autocast=self._mixed)
+            tokens = [tuple(map(self._moved, batch.values())) for batch in texts]
+            self._text_script = scripted(self._text_tower, tokens, autocast=self._mixed)
 
     def capture(self, photos: Sequence[Batch], texts: Sequence[Batch]) -> None:
         """On a GPU: record the towers for batches of these shapes, so that such a batch costs one launch.
@@ -108,11 +131,9 @@ class TorchBackend:
             texts: tokens.
         """
         if self._device.type == "cuda":
-            self._photo_graphs = self._recorded("photos", lambda given: _tensor(self._vision(given["pixels"])), photos)
+            self._photo_graphs = self._recorded("photos", lambda given: self._photo_tower(**given), photos)
             if self._photo_graphs is not None:  # after a failure, torch may not be able to record anything
-                self._text_graphs = self._recorded(
-                    "texts", lambda given: _tensor(self._model.get_text_features(**given)), texts
-                )
+                self._text_graphs = self._recorded("texts", lambda given: self._text_tower(**given), texts)
 
     @property
     def records_photos(self) -> bool:
@@ -154,9 +175,11 @@ class TorchBackend:
         return self._plain_texts(tokens)
 
     def _plain_texts(self, tokens: Tokens) -> NDArray[np.float32]:
+        given = map(self._moved, tokens.values())
+        if self._text_script is not None:
+            return _features(self._text_script(*given))
         with self._pass():
-            given = {name: self._moved(values) for name, values in tokens.items()}
-            return _features(self._model.get_text_features(**given))
+            return _features(self._text_tower(*given))
 
     def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with _memory():
@@ -174,14 +197,11 @@ class TorchBackend:
             return self._plain_photos(pixels)
 
     def _plain_photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        given = self._moved(np.ascontiguousarray(pixels))
+        if self._photo_script is not None:
+            return _features(self._photo_script(given))
         with self._pass():
-            return _features(self._vision(self._moved(np.ascontiguousarray(pixels))))
-
-    def _vision(self, pixels: torch.Tensor) -> Any:
-        """Features of uint8 pixels that are on the device."""
-        values = pixels.permute(0, 3, 1, 2).float()  # memory of its own, in which the rest is done
-        values.mul_(self._rescale).sub_(self._mean).div_(self._std)
-        return self._model.get_image_features(pixel_values=values if self._mixed else values.to(self._model.dtype))
+            return _features(self._photo_tower(given))
 
     def _moved(self, values: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(values).to(self._device)
@@ -209,12 +229,6 @@ class _memory(AbstractContextManager[None]):
             raise OutOfMemory(str(error)) from error
 
 
-def _features(output: Any) -> NDArray[np.float32]:
-    """float32 features of what `get_*_features` returned (an object since transformers 5)."""
-    features: NDArray[np.float32] = _tensor(output).float().cpu().numpy()
-    return features
-
-
-def _tensor(output: Any) -> torch.Tensor:
-    features: torch.Tensor = getattr(output, "pooler_output", output)
+def _features(output: torch.Tensor) -> NDArray[np.float32]:
+    features: NDArray[np.float32] = output.float().cpu().numpy()
     return features

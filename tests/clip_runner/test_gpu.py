@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip_runner.backends.torch_backend import TorchBackend
+from clip_runner.backends.towers import PhotoTower
 from clip_runner.encoder import Encoder
 from clip_runner.probes import probe_pixels
 from tests.clip_runner.narrow_model import TEXTS, cosine, small, vectors
@@ -67,13 +67,13 @@ def test_texts_longer_than_any_recorded_are_encoded_too(small: Path, monkeypatch
 
 
 def test_a_model_that_looks_at_its_values_is_not_recorded(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = TorchBackend._vision
+    plain = PhotoTower.forward
 
-    def looking(self: TorchBackend, pixels: torch.Tensor) -> object:
+    def looking(self: PhotoTower, pixels: torch.Tensor) -> torch.Tensor:
         assert pixels.float().mean().item() >= 0
         return plain(self, pixels)
 
-    monkeypatch.setattr(TorchBackend, "_vision", looking)
+    monkeypatch.setattr(PhotoTower, "forward", looking)
     encoder = on_gpu(small)
     assert encoder._backend._photo_graphs is None  # type: ignore[attr-defined]  # the torch backend's own
     assert cosine(vectors(encoder), vectors(Encoder(settings(small)))) > 0.9999

@@ -50,6 +50,7 @@ def encoder_with_room_for(room: int, model: Path) -> tuple[Encoder, Small]:
     loaded = load_model(str(model))
     backend = TorchBackend(settings(model), loaded)
     backend._model = cramped = Small(loaded.model, room)
+    backend._set_up_towers()
     return Encoder(settings(model), backend), cramped
 
 

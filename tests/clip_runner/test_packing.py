@@ -11,6 +11,7 @@ from torch import nn
 from transformers import SiglipConfig, SiglipModel
 from transformers.activations import ACT2FN
 
+from clip_runner.backends import packing
 from clip_runner.backends.packing import PackedLinear, pack, packs
 from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.encoder import Encoder
@@ -89,16 +90,15 @@ def _refuses(*_: object) -> None:
     "operators",
     [
         SimpleNamespace(),
-        SimpleNamespace(
-            _is_mkldnn_bf16_supported=lambda: True, _reorder_linear_weight=lambda weight: weight,
-            _linear_pointwise=_refuses,
-        ),
+        SimpleNamespace(_is_mkldnn_bf16_supported=lambda: True, _reorder_linear_weight=lambda weight: weight),
     ],
-)  # fmt: skip
+    ids=["missing", "refusing"],
+)
 def test_without_operators_that_work_layers_stay(
     operators: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = narrow(tmp_path, context=32)
     monkeypatch.setattr(torch.ops, "mkldnn", operators)
+    monkeypatch.setattr(packing, "_product", lambda: SimpleNamespace(of=_refuses))
     assert not packs()
     assert not packed(Encoder(settings(folder, model_dtype="bfloat16")))

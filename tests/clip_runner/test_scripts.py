@@ -1,0 +1,104 @@
+"""Recorded towers give what the plain ones give, for batches of any shape; what cannot be recorded stays plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from transformers import SiglipConfig, SiglipModel
+
+from clip_runner.backends import torch_backend
+from clip_runner.backends.scripts import scripted
+from clip_runner.backends.torch_backend import TorchBackend
+from clip_runner.encoder import Encoder
+from clip_runner.settings import BUNDLED_MODEL
+from tests.clip_runner.narrow_model import cosine, small, vectors
+from tests.clip_runner.test_encoder import save_beside_tokenizer, settings
+
+__all__ = ["small"]  # a fixture: the narrow model
+
+
+@pytest.fixture
+def siglip(tmp_path: Path) -> Path:
+    """Photos pooled by attention, texts always of full length and without a mask."""
+    tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    config = SiglipConfig(
+        text_config={**tiny, "vocab_size": 8192, "max_position_embeddings": 16, "projection_size": 64},
+        vision_config={**tiny, "image_size": 32, "patch_size": 8},
+    )
+    return save_beside_tokenizer(SiglipModel(config), tmp_path / "siglip", size=32)
+
+
+@pytest.fixture(params=["clip", "siglip", "bundled"])
+def model(request: pytest.FixtureRequest) -> Path:
+    if request.param == "bundled":
+        return BUNDLED_MODEL
+    folder: Path = request.getfixturevalue({"clip": "small", "siglip": "siglip"}[request.param])
+    return folder
+
+
+def backend_of(encoder: Encoder) -> TorchBackend:
+    backend = encoder._backend
+    assert isinstance(backend, TorchBackend)
+    return backend
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed", "bfloat16"])
+@pytest.mark.parametrize("packing", [True, False])
+def test_both_towers_are_recorded_and_agree_with_the_plain_ones(
+    model: Path, dtype: str, packing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not packing:
+        monkeypatch.setattr(torch_backend, "packs", lambda: False)
+    encoder = Encoder(settings(model, model_dtype=dtype))
+    backend = backend_of(encoder)
+    assert backend._photo_script is not None and backend._text_script is not None
+    recorded = vectors(encoder)
+    backend._photo_script = backend._text_script = None
+    assert cosine(recorded, vectors(encoder)) > (0.99999 if dtype == "float32" else 0.9995)
+
+
+def test_another_type_is_not_computed_by_what_was_recorded(small: Path) -> None:
+    backend = backend_of(Encoder(settings(small)))
+    backend.use("bfloat16")
+    assert backend._photo_script is None and backend._text_script is None
+
+
+class Tower(nn.Module):
+    """A tower that does as the test says."""
+
+    def __init__(self, forward: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self._forward = forward
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return self._forward(values)
+
+
+def _fails(_: torch.Tensor) -> torch.Tensor:
+    raise ValueError("not with this model")
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        pytest.param(lambda values: values + 9 * torch.arange(len(values.tolist()))[:, None], id="knows the number"),
+        pytest.param(lambda values: values + values.tolist()[0][1], id="knows the values"),
+        pytest.param(lambda values: values * float("nan"), id="no number"),
+        pytest.param(_fails, id="fails"),
+    ],
+)
+def test_what_does_not_hold_for_other_batches_stays_plain(forward: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    batches = [(torch.tensor([[1.0, 2.0]]),), (torch.tensor([[1.0, -3.0], [2.0, -1.0]]),)]
+    assert scripted(Tower(forward), batches) is None
+
+
+def test_what_holds_for_other_batches_is_recorded() -> None:
+    batches = [(torch.tensor([[1.0, 2.0]]),), (torch.tensor([[1.0, -3.0], [2.0, -1.0]]),)]
+    script = scripted(Tower(lambda values: values * 2 + 1), batches)
+    assert script is not None
+    assert script(torch.ones(3, 2)).tolist() == [[3.0, 3.0]] * 3
