@@ -70,10 +70,14 @@ class Encoding:
         self._runner = runner
         # A text in a large batch costs a third less than in one half as large: no small call before a large one. Photos
         # cost the same, and their way to the runner is long.
-        self._shared_texts = SharedCalls(runner.encode_texts, most=_TEXTS, second_from=1, waited=metrics.queued)
+        self._shared_texts: SharedCalls[str] = SharedCalls(
+            lambda texts: self._guarded("encode_texts", runner.encode_texts(texts)),
+            most=_TEXTS, second_from=1, waited=metrics.queued,
+        )  # fmt: skip
         self._shared_photos: SharedCalls[NDArray[np.uint8]] = SharedCalls(
-            lambda pixels: runner.encode_pixels(np.stack(pixels)), most=_PHOTOS, second_from=0, waited=metrics.queued
-        )
+            lambda pixels: self._guarded("encode_pixels", runner.encode_pixels(np.stack(pixels))),
+            most=_PHOTOS, second_from=0, waited=metrics.queued,
+        )  # fmt: skip
         self._cache = TextCache(settings.text_cache_items)
         self._metrics = metrics
         self._max_mpixels = settings.max_image_mpixels
@@ -120,10 +124,12 @@ class Encoding:
         found = self._cache.find(known.model, texts)
         self._metrics.text_cache("hit", sum(text in found for text in texts))
         if missing := [text for text in dict.fromkeys(texts) if text not in found]:
-            rows = await self._encoded("encode_texts", self._shared_texts.rows(missing))
+            with self._metrics.encodings_in_flight.track_inprogress():
+                rows = await self._shared_texts.rows(missing)
+            # A copy: what is kept of a text shall not hold the vectors of all that shared its call.
             made = {
-                text: TextVector(row["vector"].copy(), bool(row["truncated"]))
-                for text, row in zip(missing, rows, strict=True)
+                text: TextVector(vector.copy(), cut)
+                for text, vector, cut in zip(missing, rows["vector"], rows["truncated"].tolist(), strict=True)
             }
             self._cache.keep(known.model, made)
             found |= made
@@ -134,7 +140,8 @@ class Encoding:
 
     async def photos(self, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Unit vectors (n, dim), float32, of decoded photos."""
-        return await self._encoded("encode_pixels", self._shared_photos.rows(pixels))
+        with self._metrics.encodings_in_flight.track_inprogress():
+            return await self._shared_photos.rows(pixels)
 
     async def decode(self, photos: Sequence[bytes]) -> list[NDArray[np.uint8] | PhotoError]:
         """Each photo's pixels, or why there are none, in the photos' order."""
@@ -150,15 +157,11 @@ class Encoding:
         except PhotoError as error:
             return error
 
-    async def _encoded(self, operation: str, call: Awaitable[T]) -> T:
-        with self._metrics.encodings_in_flight.track_inprogress():
-            return await self._guarded(operation, call)
-
     async def _guarded(self, operation: str, call: Awaitable[T]) -> T:
         """Await a call to the runner, but no longer than the runner is there."""
         work = asyncio.ensure_future(call)
         gone = asyncio.ensure_future(self.watch.gone())
-        outcome = "error"
+        outcome: str | None = "error"
         try:
             self.watch.require()
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -168,7 +171,10 @@ class Encoding:
             result = await work
             outcome = "ok"
             return result
-        except (ApiError, asyncio.CancelledError):
+        except asyncio.CancelledError:
+            outcome = None  # whoever asked has left: that says nothing of the runner
+            raise
+        except ApiError:
             raise
         except Exception as error:
             # The dependency's client raises its own, aiohttp's and the operating system's errors alike.
@@ -177,4 +183,5 @@ class Encoding:
         finally:
             work.cancel()
             gone.cancel()
-            self._metrics.backend_call("runner", operation, outcome)
+            if outcome is not None:
+                self._metrics.backend_call("runner", operation, outcome)

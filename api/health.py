@@ -13,6 +13,9 @@ from api.errors import Unavailable
 from api.metering import Metrics
 from api.settings import ServiceSettings
 
+_STARTING = 0.05
+"""Seconds between two looks at a part that has never answered: whoever starts the service waits for that."""
+
 Probe = Callable[[], Awaitable[None]]
 
 
@@ -29,6 +32,7 @@ class PartWatch:
         self._timeout = settings.part_timeout
         self._gauge = metrics.backend_up.labels(name)
         self._up: bool | None = None
+        self._answered = False  # ever
         self._away = asyncio.Event()
 
     @property
@@ -48,7 +52,7 @@ class PartWatch:
         """Look at the part until cancelled."""
         while True:
             await self.look()
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(self._interval if self._answered else min(self._interval, _STARTING))
 
     async def look(self) -> None:
         """Look once; at the latest after the time limit the part's state is known."""
@@ -67,6 +71,7 @@ class PartWatch:
             else:
                 logger.warning("{} is away: {}", self.name, error or type(error).__name__)
         self._up = up
+        self._answered |= up
         self._gauge.set(int(up))
         if up:
             self._away.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 
@@ -125,20 +126,28 @@ class Metrics:
             multiprocess_mode="livesum",
         )
 
+        # Looked up, a metric's child costs more than it counts: those of each request are remembered.
+        self._request = cache(self._requests.labels)
+        self._encoding = cache(self._encodings.labels)
+        self._items = cache(self._encoded_items.labels)
+        self._looked_up = cache(self._text_cache.labels)
+        self._stage = cache(self._stages.labels)
+        self._call = cache(self._backend_calls.labels)
+
     def request(self, handler: str, method: str, status: int, seconds: float) -> None:
         known = method if method in _METHODS else "other"
-        self._requests.labels(handler, known, str(status)).observe(seconds)
+        self._request(handler, known, status).observe(seconds)
 
     def called_by(self, key: str) -> None:
         """Count a request by the name of its key, which `API_KEYS` gave it."""
         self._key_requests.labels(key).inc()
 
     def encoded(self, method: str, endpoint: str, items: int) -> None:
-        self._encodings.labels(method, endpoint).inc()
-        self._encoded_items.labels(method).inc(items)
+        self._encoding(method, endpoint).inc()
+        self._items(method).inc(items)
 
     def text_cache(self, outcome: str, texts: int) -> None:
-        self._text_cache.labels(outcome).inc(texts)
+        self._looked_up(outcome).inc(texts)
 
     def refused(self, code: str) -> None:
         """Count a refusal by its error code (a fixed set, see `api.errors` and `clip_runner.pixels`)."""
@@ -148,11 +157,11 @@ class Metrics:
             self._bad_input.labels(code).inc()
 
     def backend_call(self, part: str, operation: str, outcome: str) -> None:
-        self._backend_calls.labels(part, operation, outcome).inc()
+        self._call(part, operation, outcome).inc()
 
     def queued(self, seconds: float) -> None:
         """Count how long a request waited for a call to the runner that it shares."""
-        self._stages.labels("queue").observe(seconds)
+        self._stage("queue").observe(seconds)
 
     @contextmanager
     def stage(self, name: str, timings: dict[str, float]) -> Iterator[None]:
@@ -162,7 +171,7 @@ class Metrics:
             yield
         finally:
             seconds = perf_counter() - start
-            self._stages.labels(name).observe(seconds)
+            self._stage(name).observe(seconds)
             key = f"{name}_ms"
             timings[key] = timings.get(key, 0.0) + seconds * 1000
 

@@ -74,6 +74,10 @@ class SharedCalls(Generic[T]):
                 self._requests.remove(request)
                 self._waiting -= len(items)
             raise
+        finally:
+            # What the call raised holds this frame: no circle shall come of that, in which a body would be kept until
+            # the collector comes by.
+            del request
 
     def _send(self) -> None:
         while self._may_send() and (together := self._next()):

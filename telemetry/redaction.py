@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 HIDDEN = "[hidden]"
 
@@ -49,7 +50,7 @@ class Redactor:
 
     def clean_value(self, key: str, value: object) -> object:
         """A bound field: hidden whole when its name says secret, else cleaned where it holds text."""
-        if _SECRET_KEY.search(key) is not None:
+        if _is_secret(key):
             return HIDDEN
         if isinstance(value, str):
             return self.clean(value)
@@ -61,6 +62,12 @@ class Redactor:
 def secrets_of(environment: Mapping[str, str] = os.environ) -> set[str]:
     """The values of variables whose names say that they are secret."""
     return {value for name, value in environment.items() if value and _SECRET_VARIABLE.search(name)}
+
+
+@lru_cache
+def _is_secret(key: str) -> bool:
+    """By its name. Lines have few keys, and the same ones again and again."""
+    return _SECRET_KEY.search(key) is not None
 
 
 def _keep_the_name(match: re.Match[str]) -> str:
