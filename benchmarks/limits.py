@@ -77,6 +77,7 @@ def _measure_here(folder: Path) -> Figures:
     encoder = Encoder(RunnerSettings(_env_file=None, model_id=job["model"]))
     # What the runner does on top of its imports: it reads the weights, finds out the type, and warms up.
     figures["limit encoder made s"] = perf_counter() - begun
+    encoder.record()
     figures["limit dim"] = encoder.identity.dim
     if "image" in only:
         figures |= _photos(encoder, [file.read_bytes() for file in sorted(folder.glob("*.jpg"))], seconds, known)

@@ -38,7 +38,7 @@ def text_row_type(dim: int) -> np.dtype[Any]:
 
 
 class Encoder:
-    """A dual encoder, loaded, checked against float32 and warmed up. One thread at a time."""
+    """A dual encoder, loaded, checked against float32 and warmed up. One thread at a time, but for `record`."""
 
     def __init__(self, settings: RunnerSettings, backend: Backend | None = None) -> None:
         """Load the model; `backend` computes it instead of the one of `MODEL_BACKEND`."""
@@ -116,6 +116,14 @@ class Encoder:
             return np.zeros((0, self.identity.dim), np.float32)
         return _unit(self._photos_that_fit.run(len(pixels), lambda piece: self._backend.photos(pixels[piece])))
 
+    def record(self) -> None:
+        """Make passes cheaper, where that can be done while others encode: on a CPU, by torch. Takes up to a second."""
+        if isinstance(self._backend, TorchBackend):
+            ids, _ = tokenise(self._tokenizer, PROBE_TEXTS, self.context_tokens, to_full_length=self._to_full_length)
+            ids.sort(key=len)
+            photos = [probe_pixels(self.pixel_spec, count) for count in (1, 2)]
+            self._backend.script(photos, [self._padded(some) for some in (ids[:2], ids)])
+
     def _made(self, settings: RunnerSettings, loaded: LoadedModel) -> Backend:
         """The backend of the settings, in the type asked for or in the fastest that agrees with float32."""
         if settings.model_backend == "openvino":
@@ -130,20 +138,11 @@ class Encoder:
             by_torch.settle()
         self._choose(settings, fast_dtypes(torch.device(by_torch.device)), by_torch.use)
         by_torch.settle()
-        if torch.device(by_torch.device).type == "cpu":
-            by_torch.script(*self._examples())
-        else:
+        if torch.device(by_torch.device).type == "cuda":
             by_torch.capture(*self._shapes(settings))
             if by_torch.records_photos:
                 by_torch.photos_at_once = self._tuned(by_torch, settings.max_image_batch)
         return by_torch
-
-    def _examples(self) -> tuple[list[NDArray[np.uint8]], list[Tokens]]:
-        """Small batches of photos and of texts, each of another shape."""
-        ids, _ = tokenise(self._tokenizer, PROBE_TEXTS, self.context_tokens, to_full_length=self._to_full_length)
-        ids.sort(key=len)
-        photos = [probe_pixels(self.pixel_spec, count) for count in (1, 2)]
-        return photos, [self._padded(some) for some in (ids[:2], ids)]
 
     def _shapes(self, settings: RunnerSettings) -> tuple[list[Batch], list[Batch]]:
         """Batches of photos and of texts, in the shapes that come most."""

@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from threading import Thread
 from typing import Any
 
 import bentoml
@@ -68,6 +69,8 @@ class ClipRunner:
         self._meter = BatchMeter()
         meter_queue(self._meter.waited)
         self._meter.started()
+        # Beside the first calls: whoever waits for the start shall not wait for this too.
+        Thread(target=self._encoder.record, name="record").start()
 
     @bentoml.on_deployment
     @staticmethod

@@ -8,8 +8,9 @@ does not have them, layers stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from loguru import logger
 from torch import nn
 from transformers.activations import GELUActivation, GELUTanh, QuickGELUActivation
 
+_Found = tuple[nn.Module, str, Callable[[], nn.Module]]  # where a layer is, and what makes the one in its place
 _Activation = tuple[str, str]  # oneDNN's name, and the way to compute it
 _NONE: _Activation = ("none", "")
 _GELU: _Activation = ("gelu", "none")
@@ -71,31 +73,41 @@ class PackedLinear(nn.Module):
         return self  # nothing may convert it, or take its weight for a matrix in rows
 
 
-def pack(model: nn.Module) -> None:
-    """Replace the linear layers of a model in float32; its other parts stay what they are."""
-    for module in list(model.modules()):
-        _pack_block(module)
-        for name, layer in list(module.named_children()):
-            if type(layer) is nn.Linear:  # one of a subclass may be used in another way
-                setattr(module, name, PackedLinear(layer))
+def pack(model: nn.Module, threads: int = 1) -> None:
+    """Replace the linear layers of a model in float32, in so many threads; its other parts stay what they are."""
+    layers = [found for module in list(model.modules()) for found in _layers_of(module)]
+
+    def replace(found: _Found) -> None:
+        torch.set_num_threads(1)
+        module, name, packed = found
+        setattr(module, name, packed())
+
+    # A layer to a thread: what this takes is memory that is touched for the first time, which one thread does alone.
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(replace, layers))
 
 
-def _pack_block(module: Any) -> None:
-    """A feed-forward block, as transformers writes it, with its activation; anything else is left alone."""
+def _layers_of(module: Any) -> Iterator[_Found]:
+    """The module's own linear layers, and how each is packed.
+
+    Those of a feed-forward block, as transformers writes it, take the activation between them along.
+    """
+    how: dict[str, Callable[[nn.Linear], PackedLinear]] = {}
     first, second = getattr(module, "fc1", None), getattr(module, "fc2", None)
-    if type(first) is not nn.Linear or type(second) is not nn.Linear:
-        return
-    activation = type(getattr(module, "activation_fn", None))
-    if activation is GELUActivation:
-        module.fc1 = PackedLinear(first, _GELU)
-    elif activation is GELUTanh:
-        module.fc1 = PackedLinear(first, _GELU_TANH)
-    elif activation is QuickGELUActivation:
-        module.fc1 = PackedLinear(first, _SWISH, weight_by=_QUICK_GELU, bias_by=_QUICK_GELU)
-        module.fc2 = PackedLinear(second, weight_by=1 / _QUICK_GELU)
-    else:
-        return
-    module.activation_fn = nn.Identity()
+    if type(first) is nn.Linear and type(second) is nn.Linear:
+        activation = type(getattr(module, "activation_fn", None))
+        if activation is GELUActivation:
+            how["fc1"] = partial(PackedLinear, activation=_GELU)
+        elif activation is GELUTanh:
+            how["fc1"] = partial(PackedLinear, activation=_GELU_TANH)
+        elif activation is QuickGELUActivation:
+            how["fc1"] = partial(PackedLinear, activation=_SWISH, weight_by=_QUICK_GELU, bias_by=_QUICK_GELU)
+            how["fc2"] = partial(PackedLinear, weight_by=1 / _QUICK_GELU)
+        if how:
+            module.activation_fn = nn.Identity()
+    for name, layer in module.named_children():
+        if type(layer) is nn.Linear:  # one of a subclass may be used in another way
+            yield module, name, partial(how.get(name, PackedLinear), layer)
 
 
 def _rounded(values: torch.Tensor, by: float) -> torch.Tensor:

@@ -31,6 +31,7 @@ class TorchBackend:
     def __init__(self, settings: RunnerSettings, loaded: LoadedModel) -> None:
         self._device = choose_device(settings.model_device)
         config = loaded.model.config
+        self._most_threads = settings.model_threads
         threads = workers(settings.model_threads)
         self._text_threads = Threads(threads, config.get_text_config())
         vision = getattr(config, "vision_config", None)
@@ -61,7 +62,7 @@ class TorchBackend:
             self._widen(dtype)
         self._mixed = dtype == "mixed"
         if self._device.type == "cpu" and dtype in ("bfloat16", "mixed") and packs():
-            pack(self._model)
+            pack(self._model, self._most_threads)
             self._packed = True
         if dtype != "float32" and self._wide == {}:  # after packing: what is packed need not be kept
             self._wide = {name: value.data for name, value in self._values()}
@@ -112,16 +113,17 @@ class TorchBackend:
                 yield name, value
 
     def script(self, photos: Sequence[NDArray[np.uint8]], texts: Sequence[Tokens]) -> None:
-        """On a CPU: record the towers, so that a pass is rid of its Python.
+        """On a CPU: record the towers, so that a pass is rid of its Python. Others may encode meanwhile.
 
         Args:
             photos: pixels; texts: tokens. The first batch is what is recorded, the others, of other shapes, check it.
         """
         if self._device.type == "cpu":
-            some = [(self._moved(pixels),) for pixels in photos]
-            self._photo_script = scripted(self._photo_tower, some, autocast=self._mixed)
+            torch.set_num_threads(1)  # this thread's own, beside those that encode
             tokens = [tuple(map(self._moved, batch.values())) for batch in texts]
             self._text_script = scripted(self._text_tower, tokens, autocast=self._mixed)
+            pixels = [(self._moved(batch),) for batch in photos]
+            self._photo_script = scripted(self._photo_tower, pixels, autocast=self._mixed)
 
     def capture(self, photos: Sequence[Batch], texts: Sequence[Batch]) -> None:
         """On a GPU: record the towers for batches of these shapes, so that such a batch costs one launch.

@@ -26,6 +26,7 @@ with lean_torch() if "lean" in sys.argv else nullcontext():
     if "asked" in sys.argv:
         import torch._dynamo.testing  # which asks the compiler for more while it is being imported
         torch._dynamo.reset()
+encoder.record()
 vectors = encoder.encode_texts(["red dress"])["vector"].tolist()
 encoder.encode_pixels(probe_pixels(encoder.pixel_spec, 2))
 loaded = sorted(sys.modules)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -55,6 +56,7 @@ def test_both_towers_are_recorded_and_agree_with_the_plain_ones(
     if not packing:
         monkeypatch.setattr(torch_backend, "packs", lambda: False)
     encoder = Encoder(settings(model, model_dtype=dtype))
+    encoder.record()
     backend = backend_of(encoder)
     assert backend._photo_script is not None and backend._text_script is not None
     recorded = vectors(encoder)
@@ -63,9 +65,22 @@ def test_both_towers_are_recorded_and_agree_with_the_plain_ones(
 
 
 def test_another_type_is_not_computed_by_what_was_recorded(small: Path) -> None:
-    backend = backend_of(Encoder(settings(small)))
+    encoder = Encoder(settings(small))
+    encoder.record()
+    backend = backend_of(encoder)
     backend.use("bfloat16")
     assert backend._photo_script is None and backend._text_script is None
+
+
+def test_it_is_recorded_while_others_encode(small: Path) -> None:
+    encoder = Encoder(settings(small, model_dtype="bfloat16"))
+    plain = vectors(encoder)
+    recording = Thread(target=encoder.record)
+    recording.start()
+    while recording.is_alive():
+        assert cosine(vectors(encoder), plain) > 0.9995
+    assert cosine(vectors(encoder), plain) > 0.9995
+    assert backend_of(encoder)._photo_script is not None
 
 
 class Tower(nn.Module):
