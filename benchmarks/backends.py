@@ -67,13 +67,15 @@ def _backends(folder: Path) -> Iterator[tuple[str, dict[str, tuple[int, Work]]]]
             made[name] = kind(settings, load_model(str(folder)))
         backend = made[name]
         backend.use(dtype)
+        if isinstance(backend, TorchBackend):
+            backend.script([pixels[:1], pixels[:2]], [padded(ids[:size], loaded.tokenizer) for size in (2, 3)])
         yield (
             f"{name} {dtype}",
             {
                 "photo of 16": (16, partial(backend.photos, pixels)),
                 "photo alone": (1, partial(backend.photos, pixels[:1])),
-                "text of 64": (64, partial(backend.texts, many)),
-                "text alone": (1, partial(backend.texts, one)),
+                "text of 64": (64, partial(backend.texts, [[many]])),
+                "text alone": (1, partial(backend.texts, [[one]])),
             },
         )
 
