@@ -70,7 +70,11 @@ class ClipRunner:
         meter_queue(self._meter.waited)
         self._meter.started()
         # Beside the first calls: whoever waits for the start shall not wait for this too.
-        Thread(target=self._encoder.record, name="record").start()
+        Thread(target=self._record, name="record").start()
+
+    def _record(self) -> None:
+        self._encoder.record()
+        _give_back_memory()
 
     @bentoml.on_deployment
     @staticmethod
@@ -108,7 +112,7 @@ class ClipRunner:
 
 
 def _give_back_memory() -> None:
-    """What the weights took in float32, which the C library would keep for later: 70 to 220 MB."""
+    """What loading took, such as the weights in float32, and the C library would keep for later: 70 to 220 MB."""
     with suppress(OSError, AttributeError):  # glibc has it, others need not
         ctypes.CDLL(None).malloc_trim(0)
 
