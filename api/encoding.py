@@ -12,7 +12,7 @@ import numpy as np
 from loguru import logger
 from numpy.typing import NDArray
 
-from api.errors import ApiError, Unavailable
+from api.errors import Unavailable
 from api.health import PartWatch
 from api.metering import Metrics
 from api.settings import ServiceSettings
@@ -28,6 +28,10 @@ _ROOM = 1.5
 
 # Items of a call that requests share: a batch of the model's, or a few.
 _TEXTS, _PHOTOS = 128, 32
+
+
+class _Away(Exception):
+    """The runner was found away while a call was under way."""
 
 
 class Runner(Protocol):
@@ -71,11 +75,11 @@ class Encoding:
         # A text in a large batch costs a third less than in one half as large: no small call before a large one. Photos
         # cost the same, and their way to the runner is long.
         self._shared_texts: SharedCalls[str] = SharedCalls(
-            lambda texts: self._guarded("encode_texts", runner.encode_texts(texts)),
+            lambda texts: self._while_there(runner.encode_texts(texts)),
             most=_TEXTS, second_from=1, waited=metrics.queued,
         )  # fmt: skip
         self._shared_photos: SharedCalls[NDArray[np.uint8]] = SharedCalls(
-            lambda pixels: self._guarded("encode_pixels", runner.encode_pixels(np.stack(pixels))),
+            lambda pixels: self._while_there(runner.encode_pixels(np.stack(pixels))),
             most=_PHOTOS, second_from=0, waited=metrics.queued,
         )  # fmt: skip
         self._cache = TextCache(settings.text_cache_items)
@@ -105,7 +109,7 @@ class Encoding:
         """The runner's model; asks the runner where it is not known yet."""
         if self._description is not None:
             return self._description
-        return await self._guarded("describe", self._describe())
+        return await self._counted("describe", self._while_there(self._describe()))
 
     async def _describe(self) -> ModelDescription:
         known = ModelDescription.from_runner(await self._runner.describe())
@@ -125,7 +129,7 @@ class Encoding:
         self._metrics.text_cache("hit", sum(text in found for text in texts))
         if missing := [text for text in dict.fromkeys(texts) if text not in found]:
             with self._metrics.encodings_in_flight.track_inprogress():
-                rows = await self._shared_texts.rows(missing)
+                rows = await self._counted("encode_texts", self._shared_texts.rows(missing))
             # A copy: what is kept of a text shall not hold the vectors of all that shared its call.
             made = {
                 text: TextVector(vector.copy(), cut)
@@ -141,7 +145,7 @@ class Encoding:
     async def photos(self, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Unit vectors (n, dim), float32, of decoded photos."""
         with self._metrics.encodings_in_flight.track_inprogress():
-            return await self._shared_photos.rows(pixels)
+            return await self._counted("encode_pixels", self._shared_photos.rows(pixels))
 
     async def decode(self, photos: Sequence[bytes]) -> list[NDArray[np.uint8] | PhotoError]:
         """Each photo's pixels, or why there are none, in the photos' order."""
@@ -157,31 +161,35 @@ class Encoding:
         except PhotoError as error:
             return error
 
-    async def _guarded(self, operation: str, call: Awaitable[T]) -> T:
-        """Await a call to the runner, but no longer than the runner is there."""
+    async def _while_there(self, call: Awaitable[T]) -> T:
+        """Await a call to the runner, but no longer than the runner is there: `_Away` then."""
         work = asyncio.ensure_future(call)
         gone = asyncio.ensure_future(self.watch.gone())
-        outcome: str | None = "error"
         try:
-            self.watch.require()
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                outcome = "timeout"
-                raise Unavailable("runner")
-            result = await work
+                raise _Away
+            return await work
+        finally:
+            work.cancel()
+            gone.cancel()
+            # What the call raised holds this frame: no circle shall come of that, in which photos would be kept until
+            # the collector comes by.
+            del work, gone, call
+
+    async def _counted(self, operation: str, rows: Awaitable[T]) -> T:
+        """Await what the runner makes of one request; whatever fails on the way becomes `Unavailable`."""
+        outcome = "error"
+        try:
+            result = await rows
             outcome = "ok"
             return result
-        except asyncio.CancelledError:
-            outcome = None  # whoever asked has left: that says nothing of the runner
-            raise
-        except ApiError:
-            raise
+        except _Away:
+            outcome = "timeout"
+            raise Unavailable("runner") from None
         except Exception as error:
             # The dependency's client raises its own, aiohttp's and the operating system's errors alike.
             logger.warning("runner: {} failed: {}: {}", operation, type(error).__name__, error)
             raise Unavailable("runner") from error
         finally:
-            work.cancel()
-            gone.cancel()
-            if outcome is not None:
-                self._metrics.backend_call("runner", operation, outcome)
+            self._metrics.backend_call("runner", operation, outcome)

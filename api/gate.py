@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import perf_counter
+from typing import cast
 
 from loguru import logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -117,13 +118,14 @@ class Gate:
 
         In the request's own task, which is ended from outside: a task for the work costs a tenth of a small request.
         """
-        work = asyncio.current_task()
+        work = cast("asyncio.Task[None]", asyncio.current_task())
+        ended_before = work.cancelling()
         gone = asyncio.ensure_future(receive())
         replayed = done = left = False
 
         def end(_: asyncio.Future[Message]) -> None:
             nonlocal left
-            if work is not None and not done and not gone.cancelled():
+            if not done and not gone.cancelled():
                 left = True
                 work.cancel()
 
@@ -140,7 +142,7 @@ class Gate:
             await self._public(scope, replay, answer)
         except asyncio.CancelledError:
             # Of the client that left, unless the time was up as well, or the whole service is about to end.
-            if not left or work is None or work.uncancel() > 0:
+            if not left or work.uncancel() > ended_before:
                 raise
         finally:
             done = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from loguru import logger
@@ -15,6 +16,9 @@ from api.settings import ServiceSettings
 
 _STARTING = 0.05
 """Seconds between two looks at a part that has never answered: whoever starts the service waits for that."""
+
+_START = 60.0
+"""Seconds for which a part may be about to start; one that stays away is looked at as seldom as any."""
 
 Probe = Callable[[], Awaitable[None]]
 
@@ -50,9 +54,11 @@ class PartWatch:
 
     async def watch(self) -> None:
         """Look at the part until cancelled."""
+        begun = monotonic()
         while True:
             await self.look()
-            await asyncio.sleep(self._interval if self._answered else min(self._interval, _STARTING))
+            starting = not self._answered and monotonic() - begun < _START
+            await asyncio.sleep(min(self._interval, _STARTING) if starting else self._interval)
 
     async def look(self) -> None:
         """Look once; at the latest after the time limit the part's state is known."""

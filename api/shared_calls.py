@@ -127,6 +127,8 @@ class SharedCalls(Generic[T]):
             for request in together:
                 if not request.rows.done():
                     request.rows.set_exception(failure)
+            # What failed holds this frame: no circle shall come of that.
+            del together, request, items, failure
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         del self._calls[call]

@@ -119,10 +119,12 @@ class Encoder:
     def record(self) -> None:
         """Make passes cheaper, where that can be done while others encode: on a CPU, by torch. Takes up to a second."""
         if isinstance(self._backend, TorchBackend):
-            ids, _ = tokenise(self._tokenizer, PROBE_TEXTS, self.context_tokens, to_full_length=self._to_full_length)
+            texts = [*PROBE_TEXTS, f"{PROBE_TEXTS[0]} " * self.context_tokens]
+            ids, _ = tokenise(self._tokenizer, texts, self.context_tokens, to_full_length=self._to_full_length)
             ids.sort(key=len)
-            photos = [probe_pixels(self.pixel_spec, count) for count in (1, 2)]
-            self._backend.script(photos, [self._padded(some) for some in (ids[:2], ids)])
+            photos = [probe_pixels(self.pixel_spec, count) for count in (1, 3)]
+            # Recorded of two, and tried on the shortest alone and on all beside one of full length.
+            self._backend.script(photos, [self._padded(some) for some in (ids[:2], ids[:1], ids)])
 
     def _made(self, settings: RunnerSettings, loaded: LoadedModel) -> Backend:
         """The backend of the settings, in the type asked for or in the fastest that agrees with float32."""

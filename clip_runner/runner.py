@@ -12,6 +12,7 @@ from typing import Any
 
 import bentoml
 import numpy as np
+from loguru import logger
 
 from clip_runner.abandoned import AbandonedCalls, drop_abandoned_calls
 from clip_runner.lean_torch import lean_torch
@@ -73,7 +74,10 @@ class ClipRunner:
         Thread(target=self._record, name="record").start()
 
     def _record(self) -> None:
-        self._encoder.record()
+        try:
+            self._encoder.record()
+        except Exception:  # the passes go on as they are
+            logger.exception("passes could not be recorded")
         _give_back_memory()
 
     @bentoml.on_deployment

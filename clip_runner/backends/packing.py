@@ -18,7 +18,7 @@ from loguru import logger
 from torch import nn
 from transformers.activations import GELUActivation, GELUTanh, QuickGELUActivation
 
-_Found = tuple[nn.Module, str, Callable[[], nn.Module]]  # where a layer is, and what makes the one in its place
+_Found = tuple[nn.Module, str, Callable[[nn.Linear], nn.Module]]  # where a layer is, and what packs it
 _Activation = tuple[str, str]  # oneDNN's name, and the way to compute it
 _NONE: _Activation = ("none", "")
 _GELU: _Activation = ("gelu", "none")
@@ -80,11 +80,12 @@ def pack(model: nn.Module, threads: int = 1) -> None:
     def replace(found: _Found) -> None:
         torch.set_num_threads(1)
         module, name, packed = found
-        setattr(module, name, packed())
+        setattr(module, name, packed(getattr(module, name)))
 
     # A layer to a thread: what this takes is memory that is touched for the first time, which one thread does alone.
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(replace, layers))
+        for _ in pool.map(replace, layers):
+            pass  # raises what failed
 
 
 def _layers_of(module: Any) -> Iterator[_Found]:
@@ -107,7 +108,7 @@ def _layers_of(module: Any) -> Iterator[_Found]:
             module.activation_fn = nn.Identity()
     for name, layer in module.named_children():
         if type(layer) is nn.Linear:  # one of a subclass may be used in another way
-            yield module, name, partial(how.get(name, PackedLinear), layer)
+            yield module, name, how.get(name, PackedLinear)
 
 
 def _rounded(values: torch.Tensor, by: float) -> torch.Tensor:

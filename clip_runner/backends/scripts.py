@@ -8,7 +8,7 @@ other's. In milliseconds on one thread, and with another one beside it: a text o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from warnings import catch_warnings, simplefilter
+from warnings import filterwarnings
 
 import torch
 from loguru import logger
@@ -17,6 +17,9 @@ from torch.jit._fuser import optimized_execution  # torch.jit has both, but not 
 from torch.jit._trace import TracerWarning
 
 from clip_runner.backends.precision import MIN_COSINE
+
+# Of what might not hold for other batches: those are tried.
+filterwarnings("ignore", category=TracerWarning)
 
 Script = Callable[..., torch.Tensor]
 """What a tower is: features (n, dim) of a batch."""
@@ -34,13 +37,7 @@ def scripted(tower: nn.Module, batches: Sequence[tuple[torch.Tensor, ...]], *, a
     example, *others = batches
     try:
         # Without its cache: what lies in there would be recorded as a constant.
-        with (
-            catch_warnings(),
-            torch.inference_mode(),
-            torch.autocast("cpu", torch.bfloat16, enabled=autocast, cache_enabled=False),
-        ):
-            # Of what might not hold for other batches: those are tried below.
-            simplefilter("ignore", TracerWarning)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=autocast, cache_enabled=False):
             recorded = torch.jit.trace(_flat(tower), example, check_trace=False)  # type: ignore[no-untyped-call]  # torch's
         for batch in others:
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
@@ -48,7 +45,7 @@ def scripted(tower: nn.Module, batches: Sequence[tuple[torch.Tensor, ...]], *, a
             cosine = torch.cosine_similarity(_run(recorded, *batch).float(), plain, dim=-1).min().item()
             if not cosine >= MIN_COSINE:
                 raise RuntimeError(f"other batches do not come to the same (cosine {cosine:.4f})")
-    except (RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever a model or the recording raises: the plain tower does
         logger.warning("{} cannot be recorded and is slower for it: {}", type(tower).__name__, error)
         return None
     return lambda *given: _run(recorded, *given)

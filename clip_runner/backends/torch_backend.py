@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clip_runner.backends.graphs import Batch, Graphs, Tensors
 from clip_runner.backends.interface import OutOfMemory, Tokens
-from clip_runner.backends.packing import pack, packs
+from clip_runner.backends.packing import PackedLinear, pack, packs
 from clip_runner.backends.scripts import Script, scripted
 from clip_runner.backends.threads import Threads, even, workers
 from clip_runner.backends.towers import PhotoTower, TextTower
@@ -82,8 +82,7 @@ class TorchBackend:
         takes = torch.float32 if self._mixed else self._model.dtype
         self._photo_tower = self._normalised(self._model, dtype=takes).eval()
         self._text_tower = TextTower(self._model).eval()
-        self._photo_script: Script | None = None
-        self._text_script: Script | None = None
+        self._scripts: dict[str, Script] = {}
         self._photo_graphs: Graphs | None = None
         self._text_graphs: Graphs | None = None
 
@@ -108,8 +107,10 @@ class TorchBackend:
     def _values(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Weights and buffers by name; one that has several names comes with each."""
         yield from self._model.named_parameters(remove_duplicate=False)
+        modules = self._model.named_modules(remove_duplicate=False)
+        packed = {name for name, module in modules if isinstance(module, PackedLinear)}  # bfloat16, whatever the type
         for name, value in self._model.named_buffers(remove_duplicate=False):
-            if not value.is_mkldnn:  # a packed layer's: bfloat16, whatever the type
+            if name.rpartition(".")[0] not in packed:
                 yield name, value
 
     def script(self, photos: Sequence[NDArray[np.uint8]], texts: Sequence[Tokens]) -> None:
@@ -118,12 +119,22 @@ class TorchBackend:
         Args:
             photos: pixels; texts: tokens. The first batch is what is recorded, the others, of other shapes, check it.
         """
-        if self._device.type == "cpu":
-            torch.set_num_threads(1)  # this thread's own, beside those that encode
-            tokens = [tuple(map(self._moved, batch.values())) for batch in texts]
-            self._text_script = scripted(self._text_tower, tokens, autocast=self._mixed)
-            pixels = [(self._moved(batch),) for batch in photos]
-            self._photo_script = scripted(self._photo_tower, pixels, autocast=self._mixed)
+        if self._device.type != "cpu":
+            return
+        of_texts = [tuple(map(self._moved, batch.values())) for batch in texts]
+        of_photos = [(self._moved(batch),) for batch in photos]
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # beside those that encode
+        try:
+            self._record("texts", self._text_tower, of_texts)
+            self._record("photos", self._photo_tower, of_photos)
+        finally:
+            torch.set_num_threads(threads)
+
+    def _record(self, what: str, tower: torch.nn.Module, batches: Sequence[tuple[torch.Tensor, ...]]) -> None:
+        if (script := scripted(tower, batches, autocast=self._mixed)) is not None:
+            self._scripts[what] = script
+            logger.info("passes over {} are recorded", what)
 
     def capture(self, photos: Sequence[Batch], texts: Sequence[Batch]) -> None:
         """On a GPU: record the towers for batches of these shapes, so that such a batch costs one launch.
@@ -177,11 +188,7 @@ class TorchBackend:
         return self._plain_texts(tokens)
 
     def _plain_texts(self, tokens: Tokens) -> NDArray[np.float32]:
-        given = map(self._moved, tokens.values())
-        if self._text_script is not None:
-            return _features(self._text_script(*given))
-        with self._pass():
-            return _features(self._text_tower(*given))
+        return self._plain("texts", self._text_tower, *map(self._moved, tokens.values()))
 
     def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with _memory():
@@ -199,11 +206,18 @@ class TorchBackend:
             return self._plain_photos(pixels)
 
     def _plain_photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        given = self._moved(np.ascontiguousarray(pixels))
-        if self._photo_script is not None:
-            return _features(self._photo_script(given))
+        return self._plain("photos", self._photo_tower, self._moved(np.ascontiguousarray(pixels)))
+
+    def _plain(self, what: str, tower: torch.nn.Module, *given: torch.Tensor) -> NDArray[np.float32]:
+        """A pass without graphs; by what is recorded of the tower, where that is there and holds for the batch."""
+        if (script := self._scripts.get(what)) is not None:
+            try:
+                return _features(script(*given))
+            except RuntimeError as error:
+                logger.warning("the recorded pass over {} fails, and is given up: {}", what, error)
+                self._scripts.pop(what, None)
         with self._pass():
-            return _features(self._photo_tower(given))
+            return _features(tower(*given))
 
     def _moved(self, values: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(values).to(self._device)

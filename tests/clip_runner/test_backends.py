@@ -65,6 +65,15 @@ def test_weights_that_were_rounded_are_what_they_were_in_another_type(
     assert np.array_equal(backend.photos(pixels), exact)
 
 
+def test_no_type_is_left_with_what_another_one_needs(small: Path) -> None:
+    ours, fresh = (TorchBackend(settings(small), load_model(str(small))) for _ in range(2))
+    for dtype in ("float16", "mixed", "bfloat16"):
+        ours.use(dtype)
+    fresh.use("bfloat16")
+    pixels = probe_pixels(load_model(str(small)).pixel_spec, 2)
+    assert np.array_equal(ours.photos(pixels), fresh.photos(pixels))
+
+
 def test_rounding_once_is_what_autocast_does_at_each_pass(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_backend, "packs", lambda: False)
     loaded = load_model(str(small))

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import httpx
 import numpy as np
 
 from tests.photos import encoded, picture
-from tests.stack import SAMPLE
+from tests.stack import SAMPLE, System
 
 PHOTO = (SAMPLE / "images" / "001-t-shirt-blue.jpg").read_bytes()
 
@@ -46,3 +47,11 @@ def test_every_answer_has_an_id(api: httpx.Client) -> None:
     strange = api.get("/livez", headers={"X-Request-ID": "a b\tc"}).headers["x-request-id"]
     assert len(strange) == 32
     assert api.get("/nowhere").headers["x-request-id"]
+
+
+def test_the_runner_records_its_passes(system: System) -> None:
+    deadline = time.monotonic() + 30  # beside the first calls
+    told = {"passes over texts are recorded", "passes over photos are recorded"}
+    while time.monotonic() < deadline and not all(line in system.log.read_text() for line in told):
+        time.sleep(0.1)
+    assert [line for line in told if line not in system.log.read_text()] == []
