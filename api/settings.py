@@ -38,7 +38,7 @@ class ServiceSettings(StoreSettings):
     """Seconds without an answer after which a hung part (runner, Milvus, store) counts as away."""
 
     probe_interval: float = Field(0.5, gt=0)
-    """Seconds between two looks at each part."""
+    """Seconds between two looks at each part; shorter in the first minute, until it has answered (`api.health`)."""
 
     api_workers: int = Field(1, ge=1)
     """API processes; each holds its own connections and limits."""
