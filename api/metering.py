@@ -183,7 +183,7 @@ class Metrics:
         _forget_dead_processes(Path(folder))
         registry = CollectorRegistry()
         # prometheus_client leaves it untyped.
-        multiprocess.MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]  # as said above
         return generate_latest(registry)
 
 

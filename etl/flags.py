@@ -121,7 +121,7 @@ def with_flags(*groups: Group) -> Callable[[Callable[..., None]], Callable[..., 
             command(functools.partial(settings_with, values), **given)
 
         # What typer reads; mypy knows of no such attribute.
-        wrapper.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
+        wrapper.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]  # what inspect looks for
         wrapper.__annotations__ = {}
         return wrapper
 

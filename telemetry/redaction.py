@@ -10,7 +10,7 @@ from functools import lru_cache
 HIDDEN = "[hidden]"
 
 # What secrets are called; none is here.
-_SECRET_NAME = r"(?:password|passwd|secret|token|credential|authorization|api[_-]?key|secret[_-]?access[_-]?key)"  # noqa: S105
+_SECRET_NAME = r"(?:password|passwd|secret|token|credential|authorization|api[_-]?key|secret[_-]?access[_-]?key)"  # noqa: S105 - names
 _SECRET_KEY = re.compile(_SECRET_NAME, re.IGNORECASE)
 _SHAPES = re.compile(
     "|".join(

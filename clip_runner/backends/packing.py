@@ -69,7 +69,7 @@ class PackedLinear(nn.Module):
         )
         return product
 
-    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> PackedLinear:  # noqa: ARG002
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> PackedLinear:  # noqa: ARG002 - as Module has it
         return self  # nothing may convert it, or take its weight for a matrix in rows
 
 

@@ -43,7 +43,7 @@ class TorchBackend:
         self._packed = False
         self._wide: dict[str, torch.Tensor] | None = {}
         """What a type has rounded, by name, as it was in float32; empty before, and None once settled."""
-        self._normalised = partial(PhotoTower, mean=loaded.mean, std=loaded.std, rescale=loaded.rescale)
+        self._photo_tower_of = partial(PhotoTower, mean=loaded.mean, std=loaded.std, rescale=loaded.rescale)
         self._model: Any = loaded.model.to(self._device)
         self.device = str(self._device)
         self.dtype = "float32"
@@ -80,7 +80,7 @@ class TorchBackend:
     def _set_up_towers(self) -> None:
         """As the model is now; nothing is recorded of them yet."""
         takes = torch.float32 if self._mixed else self._model.dtype
-        self._photo_tower = self._normalised(self._model, dtype=takes).eval()
+        self._photo_tower = self._photo_tower_of(self._model, dtype=takes).eval()
         self._text_tower = TextTower(self._model).eval()
         self._scripts: dict[str, Script] = {}
         self._photo_graphs: Graphs | None = None
@@ -185,17 +185,19 @@ class TorchBackend:
         if self._text_graphs is not None and (shapes := self._text_graphs.shapes_for(tokens)):
             with self._pass():
                 return self._text_graphs.features([(shapes, tokens)])
-        return self._plain_texts(tokens)
+        return self._texts_by_tower(tokens)
 
-    def _plain_texts(self, tokens: Tokens) -> NDArray[np.float32]:
-        return self._plain("texts", self._text_tower, *map(self._moved, tokens.values()))
+    def _texts_by_tower(self, tokens: Tokens) -> NDArray[np.float32]:
+        return self._by_tower("texts", self._text_tower, *map(self._moved, tokens.values()))
 
     def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with _memory():
             if self._device.type == "cpu":
                 rows = pixels[..., 0].size // self._patch**2
                 parts = even(len(pixels), self._photo_threads.plan(len(pixels), rows).parts)
-                return self._photo_threads.beside([partial(self._plain_photos, pixels[part]) for part in parts], rows)
+                return self._photo_threads.beside(
+                    [partial(self._photos_by_tower, pixels[part]) for part in parts], rows
+                )
             if self._photo_graphs is not None:
                 graphs, most = self._photo_graphs, self.photos_at_once or self._photo_graphs.sizes[-1]
                 pieces = [{"pixels": pixels[start : start + most]} for start in range(0, len(pixels), most)]
@@ -203,12 +205,12 @@ class TorchBackend:
                 if len(found) == len(pieces):
                     with self._pass():
                         return graphs.features(found)
-            return self._plain_photos(pixels)
+            return self._photos_by_tower(pixels)
 
-    def _plain_photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._plain("photos", self._photo_tower, self._moved(np.ascontiguousarray(pixels)))
+    def _photos_by_tower(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._by_tower("photos", self._photo_tower, self._moved(np.ascontiguousarray(pixels)))
 
-    def _plain(self, what: str, tower: torch.nn.Module, *given: torch.Tensor) -> NDArray[np.float32]:
+    def _by_tower(self, what: str, tower: torch.nn.Module, *given: torch.Tensor) -> NDArray[np.float32]:
         """A pass without graphs; by what is recorded of the tower, where that is there and holds for the batch."""
         if (script := self._scripts.get(what)) is not None:
             try:

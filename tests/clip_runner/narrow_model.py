@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
 
 from clip_runner.encoder import Encoder
 from clip_runner.probes import probe_pixels
@@ -25,6 +25,17 @@ def narrow(folder: Path, *, context: int) -> Path:
     vision = {**tiny, "image_size": 32, "patch_size": 8}
     config = CLIPConfig(text_config=tiny | tokens, vision_config=vision, projection_dim=32)
     return save_beside_tokenizer(CLIPModel(config), folder, size=32)
+
+
+def narrow_siglip(folder: Path) -> Path:
+    """A SigLIP of the same size: photos pooled by attention, texts always of full length."""
+    tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    config = SiglipConfig(
+        text_config={**tiny, "vocab_size": 8192, "max_position_embeddings": 16, "projection_size": 64},
+        vision_config={**tiny, "image_size": 32, "patch_size": 8},
+    )
+    return save_beside_tokenizer(SiglipModel(config), folder, size=32)
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
-from transformers import SiglipConfig, SiglipModel
 from transformers.activations import ACT2FN
 
 from clip_runner.backends import packing
 from clip_runner.backends.packing import PackedLinear, pack, packs
 from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.encoder import Encoder
-from tests.clip_runner.narrow_model import cosine, narrow, vectors
-from tests.clip_runner.test_encoder import save_beside_tokenizer, settings
+from tests.clip_runner.narrow_model import cosine, narrow, narrow_siglip, vectors
+from tests.clip_runner.test_encoder import settings
 
 multiplies_in_bfloat16 = pytest.mark.skipif(not packs(), reason="this processor does not multiply in bfloat16")
 
@@ -70,13 +69,7 @@ def test_a_layer_that_is_used_otherwise_stays() -> None:
 @multiplies_in_bfloat16
 @pytest.mark.parametrize("dtype", ["bfloat16", "mixed"])
 def test_a_siglip_agrees_with_float32(tmp_path: Path, dtype: str) -> None:
-    tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
-    torch.manual_seed(0)
-    config = SiglipConfig(
-        text_config={**tiny, "vocab_size": 8192, "max_position_embeddings": 16, "projection_size": 64},
-        vision_config={**tiny, "image_size": 32, "patch_size": 8},
-    )
-    folder = save_beside_tokenizer(SiglipModel(config), tmp_path / "siglip", size=32)
+    folder = narrow_siglip(tmp_path / "siglip")
     encoder = Encoder(settings(folder, model_dtype=dtype))
     assert packed(encoder)
     assert cosine(vectors(encoder), vectors(Encoder(settings(folder)))) > 0.99

@@ -10,15 +10,14 @@ from threading import Thread
 import pytest
 import torch
 from torch import nn
-from transformers import SiglipConfig, SiglipModel
 
 from clip_runner.backends import torch_backend
 from clip_runner.backends.scripts import scripted
 from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.encoder import Encoder
 from clip_runner.settings import BUNDLED_MODEL
-from tests.clip_runner.narrow_model import cosine, small, vectors
-from tests.clip_runner.test_encoder import save_beside_tokenizer, settings
+from tests.clip_runner.narrow_model import cosine, narrow_siglip, small, vectors
+from tests.clip_runner.test_encoder import settings
 
 _ODD = ("a", "word " * 99)  # the shortest text, and one of full length
 
@@ -27,14 +26,8 @@ __all__ = ["small"]  # a fixture: the narrow model
 
 @pytest.fixture
 def siglip(tmp_path: Path) -> Path:
-    """Photos pooled by attention, texts always of full length and without a mask."""
-    tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
-    torch.manual_seed(0)
-    config = SiglipConfig(
-        text_config={**tiny, "vocab_size": 8192, "max_position_embeddings": 16, "projection_size": 64},
-        vision_config={**tiny, "image_size": 32, "patch_size": 8},
-    )
-    folder = save_beside_tokenizer(SiglipModel(config), tmp_path / "siglip", size=32)
+    """Its texts come without a mask."""
+    folder = narrow_siglip(tmp_path / "siglip")
     tokenizer = folder / "tokenizer_config.json"
     tokenizer.write_text(json.dumps(json.loads(tokenizer.read_text()) | {"model_input_names": ["input_ids"]}))
     return folder
