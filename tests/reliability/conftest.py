@@ -15,7 +15,7 @@ from tests.stack import Stores, System
 
 WELL_WITHIN = 120.0  # seconds; a runner that was killed loads its model again
 LIMIT = 32  # requests that each API process takes on at once
-PATIENT_LIMIT = 8.0  # seconds that a request may take in the patient system
+PATIENT_LIMIT = 12.0  # seconds that a request may take in the patient system
 EXPIRES = 120  # seconds that its links are good for
 
 
