@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import cycle, islice
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -38,13 +40,14 @@ def text_row_type(dim: int) -> np.dtype[Any]:
 
 
 class Encoder:
-    """A dual encoder, loaded, checked against float32 and warmed up. One thread at a time, but for `record`."""
+    """A dual encoder, loaded, checked against float32 and warmed up. Any thread may ask."""
 
     def __init__(self, settings: RunnerSettings, backend: Backend | None = None) -> None:
         """Load the model; `backend` computes it instead of the one of `MODEL_BACKEND`."""
         started = perf_counter()
         loaded: LoadedModel = load_model(settings.model_id)
         self._tokenizer = loaded.tokenizer
+        self._tokenising, self._turn = Lock(), Lock()
         self._to_full_length = loaded.text_padding == "max_length"
         self.identity: ModelIdentity = loaded.identity
         self.pixel_spec = loaded.pixel_spec
@@ -68,6 +71,11 @@ class Encoder:
         return self._backend.device
 
     @property
+    def side_by_side(self) -> bool:
+        """Whether batches are computed beside each other where several threads ask; if not, one after the other."""
+        return self._backend.side_by_side
+
+    @property
     def dtype(self) -> str:
         """float32, bfloat16, float16, or mixed (sums and norms float32, products bfloat16)."""
         return self._backend.dtype
@@ -81,9 +89,7 @@ class Encoder:
         rows = np.zeros(len(texts), text_row_type(self.identity.dim))
         if len(texts) == 0:
             return rows
-        ids, rows["truncated"] = tokenise(
-            self._tokenizer, texts, self.context_tokens, to_full_length=self._to_full_length
-        )
+        ids, rows["truncated"] = self._tokenised(texts)
         order = sorted(range(len(ids)), key=lambda number: len(ids[number]))
         by_length = [ids[number] for number in order]
         rows["vector"][order] = _unit(
@@ -94,7 +100,20 @@ class Encoder:
     def _text_features(self, ids: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Features (n, dim) of texts by rising length."""
         parts = shares(ids, self._backend.text_parts(len(ids), sum(map(len, ids))))
-        return self._backend.texts([[self._padded(group) for group in groups(part)] for part in parts])
+        passes = [[self._padded(group) for group in groups(part)] for part in parts]
+        with self._computing():
+            return self._backend.texts(passes)
+
+    def _photo_features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with self._computing():
+            return self._backend.photos(pixels)
+
+    def _computing(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self._backend.side_by_side else self._turn
+
+    def _tokenised(self, texts: Sequence[str]) -> tuple[list[NDArray[np.int64]], NDArray[np.bool_]]:
+        with self._tokenising:  # where two threads do, it may raise that it is "already borrowed"
+            return tokenise(self._tokenizer, texts, self.context_tokens, to_full_length=self._to_full_length)
 
     def _padded(self, ids: Sequence[NDArray[np.int64]]) -> Tokens:
         if not masks(self._tokenizer):
@@ -114,13 +133,13 @@ class Encoder:
         """
         if len(pixels) == 0:
             return np.zeros((0, self.identity.dim), np.float32)
-        return _unit(self._photos_that_fit.run(len(pixels), lambda piece: self._backend.photos(pixels[piece])))
+        return _unit(self._photos_that_fit.run(len(pixels), lambda piece: self._photo_features(pixels[piece])))
 
     def record(self) -> None:
         """Make passes cheaper, where that can be done while others encode: on a CPU, by torch. Takes up to a second."""
         if isinstance(self._backend, TorchBackend):
             texts = [*PROBE_TEXTS, f"{PROBE_TEXTS[0]} " * self.context_tokens]
-            ids, _ = tokenise(self._tokenizer, texts, self.context_tokens, to_full_length=self._to_full_length)
+            ids, _ = self._tokenised(texts)
             ids.sort(key=len)
             photos = [probe_pixels(self.pixel_spec, count) for count in (1, 3)]
             # Recorded of two, and tried on the shortest alone and on all beside one of full length.
@@ -152,9 +171,7 @@ class Encoder:
         photos: list[Batch] = [
             {"pixels": np.resize(pixels, (size, *pixels.shape[1:]))} for size in sizes_up_to(settings.max_image_batch)
         ]
-        ids, _ = tokenise(
-            self._tokenizer, ["x", *PROBE_TEXTS], self.context_tokens, to_full_length=self._to_full_length
-        )
+        ids, _ = self._tokenised(["x", *PROBE_TEXTS])
         lengths = [max(map(len, ids))]
         if masks(self._tokenizer) and not self._to_full_length:
             lengths = [length for length in _RECORDED_LENGTHS if length <= self.context_tokens]

@@ -29,10 +29,16 @@ _settings = from_environment(RunnerSettings)
 # Who has waited longer is refused when the next batch begins: whoever asked for it has been answered 504.
 _MAX_LATENCY_MS = int(_settings.request_timeout * 1000)
 
+# Of texts, and as many of photos, so that no text waits until a batch of photos is done. With one at a time two cores
+# were idle for a twentieth of the time with photos and an eighth with texts: from the end of a batch's shorter part to
+# the beginning of the next batch.
+_BATCHES_AT_ONCE = 2
+
 
 @bentoml.service(
     name="clip_runner",
     workers=1,
+    threads=2 * _BATCHES_AT_ONCE,
     traffic={"timeout": _settings.request_timeout},  # how long the API's calls wait for an answer
     # By default the client drops its connection every 100 calls while others are in flight on it, which fails
     # them (bentoml 1.4.39: 3 % of calls at 8 in flight, 13 % at 32).
@@ -58,9 +64,9 @@ class ClipRunner:
 
             gc.freeze()  # modules, in which no garbage is to be found; the model's loading does leave some
             configure_logs("runner", from_environment(LogSettings))
-            dispatch_at_once()
             drop_abandoned_calls()
             self._encoder = Encoder(_settings)
+        dispatch_at_once(_BATCHES_AT_ONCE if self._encoder.side_by_side else 1)
         if self._encoder.device == "cpu":  # a GPU waits for whoever feeds it
             step_back()
         gc.collect()

@@ -17,10 +17,13 @@ class OutOfMemory(Exception):
 
 
 class Backend(Protocol):
-    """A loaded model. One thread at a time."""
+    """A loaded model."""
 
     device: str
     dtype: str
+
+    side_by_side: bool
+    """Whether several threads may give it batches at once; if not, one at a time."""
 
     text_step: int
     """Texts come padded to a multiple of so many tokens: where each new shape costs time, there are few."""

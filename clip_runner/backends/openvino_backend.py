@@ -22,6 +22,7 @@ class OpenVinoBackend:
     device = "cpu"
     dtype = ""
     text_step = 1
+    side_by_side = False  # a compiled model has one place for what it is given
 
     def __init__(self, settings: RunnerSettings, loaded: LoadedModel) -> None:
         try:

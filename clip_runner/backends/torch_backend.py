@@ -24,6 +24,9 @@ from clip_runner.settings import RunnerSettings
 
 _GPU_TEXT_STEP = 8  # tokens
 
+# Rows, which are patches, of one pass over photos on a CPU: with more it is no faster, and takes more memory.
+_PHOTO_ROWS = 512
+
 
 class TorchBackend:
     """A transformers dual encoder. Attention is torch's fused one (SDPA), transformers' default."""
@@ -49,6 +52,7 @@ class TorchBackend:
         self.dtype = "float32"
         self._set_up_towers()
         self.text_step = 1
+        self.side_by_side = self._device.type == "cpu"  # a GPU's recorded passes have one place for what they are given
         if self._device.type == "cuda":
             self.text_step = _GPU_TEXT_STEP
             # cuDNN's attention, which torch prefers on recent chips, makes a plan for each new shape: 0.3 s, and texts
@@ -195,8 +199,9 @@ class TorchBackend:
             if self._device.type == "cpu":
                 rows = pixels[..., 0].size // self._patch**2
                 parts = even(len(pixels), self._photo_threads.plan(len(pixels), rows).parts)
+                most = max(1, _PHOTO_ROWS * len(pixels) // rows)
                 return self._photo_threads.beside(
-                    [partial(self._photos_by_tower, pixels[part]) for part in parts], rows
+                    [partial(self._photos_piece_by_piece, pixels[part], most) for part in parts], rows
                 )
             if self._photo_graphs is not None:
                 graphs, most = self._photo_graphs, self.photos_at_once or self._photo_graphs.sizes[-1]
@@ -206,6 +211,10 @@ class TorchBackend:
                     with self._pass():
                         return graphs.features(found)
             return self._photos_by_tower(pixels)
+
+    def _photos_piece_by_piece(self, pixels: NDArray[np.uint8], most: int) -> NDArray[np.float32]:
+        pieces = even(len(pixels), -(-len(pixels) // most))
+        return np.concatenate([self._photos_by_tower(pixels[piece]) for piece in pieces])
 
     def _photos_by_tower(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self._by_tower("photos", self._photo_tower, self._moved(np.ascontiguousarray(pixels)))

@@ -82,6 +82,27 @@ def test_what_comes_while_the_model_works_shares_the_next_batch(monkeypatch: pyt
     asyncio.run(run())
 
 
+def test_a_second_batch_is_begun_before_the_first_has_ended() -> None:
+    dispatch_at_once(2)
+
+    async def run() -> None:
+        model = Model()
+        async with dispatched(model) as call:
+            calls = [asyncio.ensure_future(call("a"))]
+            await rounds()
+            calls.append(asyncio.ensure_future(call("b")))
+            await rounds()
+            assert model.batches == [["a"], ["b"]]
+            calls += [asyncio.ensure_future(call(text)) for text in "cd"]
+            await rounds()
+            assert model.batches == [["a"], ["b"]]  # the third waits, and its calls share it
+            model.free.set()
+            assert await asyncio.gather(*calls) == list("ABCD")
+            assert model.batches == [["a"], ["b"], ["c", "d"]]
+
+    asyncio.run(run())
+
+
 def test_a_batch_that_fails_is_not_the_last() -> None:
     async def run() -> None:
         model = Model()

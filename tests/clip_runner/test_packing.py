@@ -11,7 +11,7 @@ from torch import nn
 from transformers.activations import ACT2FN
 
 from clip_runner.backends import packing
-from clip_runner.backends.packing import PackedLinear, pack, packs
+from clip_runner.backends.packing import PackedLinear, pack, packs, rounded_up
 from clip_runner.backends.torch_backend import TorchBackend
 from clip_runner.encoder import Encoder
 from tests.clip_runner.narrow_model import cosine, narrow, narrow_siglip, vectors
@@ -60,6 +60,37 @@ def test_a_block_computes_what_it_did(activation: str, bias: bool, shape: tuple[
     assert (got - expected).abs().max() < 0.02 * expected.abs().max()
 
 
+def test_products_come_in_few_numbers_of_rows() -> None:
+    rows = {1: 1, 16: 16, 17: 32, 32: 32, 33: 48, 256: 256, 257: 272, 512: 512, 513: 544, 1024: 1024, 1025: 1088}
+    assert {given: rounded_up(given) for given in rows} == rows
+    assert len({rounded_up(given) for given in range(1, 4097)}) < 100
+
+
+@multiplies_in_bfloat16
+@pytest.mark.parametrize("any_rows", [True, False])
+@pytest.mark.parametrize("shape", [(17, 64), (3, 19, 64), (5, 3, 20, 64)])
+def test_rows_that_are_added_change_nothing(shape: tuple[int, ...], any_rows: bool) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(64, 96)
+    values = torch.randn(shape)
+    with torch.inference_mode():
+        got = PackedLinear(layer, any_rows=any_rows)(values).float()
+        expected = layer(values)
+    assert got.shape == expected.shape
+    assert torch.nn.functional.cosine_similarity(got, expected, dim=-1).min() > 0.9999
+
+
+@multiplies_in_bfloat16
+def test_of_photos_no_rows_are_added(tmp_path: Path) -> None:
+    backend = Encoder(settings(narrow(tmp_path, context=32), model_dtype="bfloat16"))._backend
+    assert isinstance(backend, TorchBackend)
+    layers = {name: layer for name, layer in backend._model.named_modules() if isinstance(layer, PackedLinear)}
+    assert {name: layer._any_rows for name, layer in layers.items()} == {
+        name: name.startswith("vision_model.") for name in layers
+    }
+    assert {layer._any_rows for layer in layers.values()} == {True, False}
+
+
 def test_a_layer_that_is_used_otherwise_stays() -> None:
     attention = nn.MultiheadAttention(32, 2)  # reads the weights of its own layer
     pack(attention)
@@ -93,6 +124,6 @@ def test_without_operators_that_work_layers_stay(
     folder = narrow(tmp_path, context=32)
     monkeypatch.setattr(torch.ops, "mkldnn", operators)
     if vars(operators):
-        monkeypatch.setattr(packing, "_product", lambda: SimpleNamespace(of=_refuses))
+        monkeypatch.setattr(packing, "_functions", lambda: SimpleNamespace(product=_refuses))
     assert not packs()
     assert not packed(Encoder(settings(folder, model_dtype="bfloat16")))
