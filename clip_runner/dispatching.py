@@ -14,7 +14,7 @@ from loguru import logger
 def dispatch_at_once(batches: int = 1) -> None:
     """Let each of BentoML's dispatchers begin a batch when a call is there and fewer than so many are under way.
 
-    With two, the second begins in each thread where the first leaves it, and is made ready while that one is computed.
+    With two, the second is made ready while the first is computed, and its parts begin wherever the first's have ended.
 
     Their own loop guesses how long to hold a call back in the hope of company, from the calls before (bentoml 1.4.39:
     up to 11 s while it trains), counting calls and not the items in them: after a load of 32 photos a call, a single
@@ -30,7 +30,7 @@ def dispatch_at_once(batches: int = 1) -> None:
 
 
 async def _dispatch(dispatcher: CorkDispatcher[Any, Any], most: int) -> None:
-    """Batches in the order of their calls; ends when it is cancelled."""
+    """Batches in the order of their calls. Ends when it is cancelled; batches that are under way go on."""
     queue, wake = dispatcher._queue, dispatcher._wake_event
     under_way: set[asyncio.Task[None]] = set()
     while True:
@@ -56,10 +56,12 @@ async def _run(dispatcher: CorkDispatcher[Any, Any], calls: list[Job[Any, Any]])
     """One batch, in a task of its own: a panic of the tokenizer's Rust, which is no Exception, ends that task alone."""
     dispatcher._sema.acquire()  # only because the batch releases it: how many there are at once is counted above
     batch = dispatcher._loop.create_task(dispatcher.outbound_call(tuple(calls)))
-    await asyncio.wait({batch})
-    if not batch.cancelled() and (error := batch.exception()) is not None:
-        logger.opt(exception=error).error("a batch failed")
-    _give_up(calls)
+    try:
+        await asyncio.wait({batch})
+        if not batch.cancelled() and (error := batch.exception()) is not None:
+            logger.opt(exception=error).error("a batch failed")
+    finally:
+        _give_up(calls)
 
 
 def _give_up(calls: Sequence[Job[Any, Any]]) -> None:

@@ -25,7 +25,7 @@ class BatchMeter:
         )
         self._seconds = Histogram(
             "runner_batch_seconds",
-            "Seconds of the model's time that one batch takes; batches that are under way at once share it.",
+            "Seconds from a batch's beginning to its end.",
             ("method",),
             buckets=_SECONDS,
             registry=registry,
@@ -34,6 +34,12 @@ class BatchMeter:
             "runner_queue_seconds",
             "Seconds that a call waits for its batch.",
             buckets=_SECONDS,
+            registry=registry,
+        )
+        self._busy = Counter(
+            "runner_busy_seconds",
+            "Seconds in which batches were under way; those that were at once share them.",
+            ("method",),
             registry=registry,
         )
         self._starts = Counter("runner_starts_total", "Runner processes that became ready.", registry=registry)
@@ -45,6 +51,7 @@ class BatchMeter:
         for method in ("text", "image"):  # present from the start, so that the first batch is a rise from zero
             self._items.labels(method)
             self._seconds.labels(method)
+            self._busy.labels(method)
 
     def waited(self, seconds: float) -> None:
         """Count how long a call waited for its batch."""
@@ -53,11 +60,12 @@ class BatchMeter:
     @contextmanager
     def batch(self, method: str, items: int) -> Iterator[None]:
         """Time a batch; one that fails counts too. Several threads may."""
-        start = self._shared.begin()
+        start, shared = perf_counter(), self._shared.begin()
         try:
             yield
         finally:
-            self._seconds.labels(method).observe(self._shared.end() - start)
+            self._busy.labels(method).inc(self._shared.end() - shared)
+            self._seconds.labels(method).observe(perf_counter() - start)
             self._items.labels(method).observe(items)
 
 

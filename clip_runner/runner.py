@@ -29,9 +29,9 @@ _settings = from_environment(RunnerSettings)
 # Who has waited longer is refused when the next batch begins: whoever asked for it has been answered 504.
 _MAX_LATENCY_MS = int(_settings.request_timeout * 1000)
 
-# Of texts, and as many of photos, so that no text waits until a batch of photos is done. With one at a time two cores
-# were idle for a twentieth of the time with photos and an eighth with texts: from the end of a batch's shorter part to
-# the beginning of the next batch.
+# Of texts, and as many of photos, so that a few texts need not wait until a batch of photos is done (many do: their
+# parts are behind its parts). With one at a time two cores were idle for a twentieth of the time with photos and an
+# eighth with texts: from the end of a batch's shorter part to the beginning of the next batch.
 _BATCHES_AT_ONCE = 2
 
 

@@ -18,7 +18,7 @@ from loguru import logger
 from torch import nn
 from transformers.activations import GELUActivation, GELUTanh, QuickGELUActivation
 
-_Found = tuple[nn.Module, str, Callable[..., nn.Module]]  # where a layer is, and what packs it
+_Found = tuple[nn.Module, str, Callable[[nn.Linear], nn.Module]]  # where a layer is, and what packs it
 _Activation = tuple[str, str]  # oneDNN's name, and the way to compute it
 _NONE: _Activation = ("none", "")
 _GELU: _Activation = ("gelu", "none")
@@ -30,7 +30,7 @@ _QUICK_GELU = 1.702
 
 @cache
 def _functions() -> Any:
-    """The operator, in a function of TorchScript: as it is, it cannot be recorded, for its empty list."""
+    """In TorchScript, since the operator as it is cannot be recorded, for its empty list."""
     return torch.jit.CompilationUnit("""
 def rounded_up(rows: int) -> int:
     step = 1
@@ -59,11 +59,11 @@ def product(
 
 
 def rounded_up(rows: int) -> int:
-    """How many rows oneDNN multiplies where it is given so many: up to 16 as many, then the next multiple of 16, ...
+    """How many rows are multiplied for so many: up to 16 as many, then the next multiple of 16; above 512 of 32, ...
 
     For each number of rows oneDNN makes a program of its own and keeps the last thousand: 6 ms for a pass over texts of
     ViT-B/32 in a new shape, and 2.4 MB. After 500 shapes of texts that was 690 MB; with few numbers of rows it is 140,
-    and 1.3 ms. The rows between 16 and 256 that are added cost nothing where the processor multiplies 16 at a time.
+    and 1.4 ms. Where the processor multiplies 16 rows at a time, those that are added cost little by themselves.
     """
     return int(_functions().rounded_up(rows))
 
@@ -74,7 +74,7 @@ def packs() -> bool:
         if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
             return False
         for activation in (_NONE, _GELU, _GELU_TANH, _SWISH):
-            PackedLinear(nn.Linear(16, 16), activation)(torch.ones(1, 16))
+            PackedLinear(nn.Linear(16, 16), activation)(torch.ones(17, 16))
     except (AttributeError, RuntimeError, TypeError) as error:  # a torch that has not got them, or other ones
         logger.info("layers are not packed: {}", error)
         return False
@@ -122,11 +122,7 @@ def pack(model: nn.Module, threads: int = 1) -> None:
     """
     vision = getattr(model, "vision_model", None)
     seeing = set(vision.modules()) if isinstance(vision, nn.Module) else set()
-    layers = [
-        (owner, name, partial(packed, any_rows=owner in seeing))
-        for module in list(model.modules())
-        for owner, name, packed in _layers_of(module)
-    ]
+    layers = [found for module in list(model.modules()) for found in _layers_of(module, any_rows=module in seeing)]
 
     def replace(found: _Found) -> None:
         torch.set_num_threads(1)
@@ -139,27 +135,28 @@ def pack(model: nn.Module, threads: int = 1) -> None:
             pass  # raises what failed
 
 
-def _layers_of(module: Any) -> Iterator[_Found]:
+def _layers_of(module: Any, *, any_rows: bool) -> Iterator[_Found]:
     """The module's own linear layers, and how each is packed.
 
     Those of a feed-forward block, as transformers writes it, take the activation between them along.
     """
-    how: dict[str, Callable[..., PackedLinear]] = {}
+    how: dict[str, Callable[[nn.Linear], PackedLinear]] = {}
+    packed = partial(PackedLinear, any_rows=any_rows)
     first, second = getattr(module, "fc1", None), getattr(module, "fc2", None)
     if type(first) is nn.Linear and type(second) is nn.Linear:
         activation = type(getattr(module, "activation_fn", None))
         if activation is GELUActivation:
-            how["fc1"] = partial(PackedLinear, activation=_GELU)
+            how["fc1"] = partial(packed, activation=_GELU)
         elif activation is GELUTanh:
-            how["fc1"] = partial(PackedLinear, activation=_GELU_TANH)
+            how["fc1"] = partial(packed, activation=_GELU_TANH)
         elif activation is QuickGELUActivation:
-            how["fc1"] = partial(PackedLinear, activation=_SWISH, weight_by=_QUICK_GELU, bias_by=_QUICK_GELU)
-            how["fc2"] = partial(PackedLinear, weight_by=1 / _QUICK_GELU)
+            how["fc1"] = partial(packed, activation=_SWISH, weight_by=_QUICK_GELU, bias_by=_QUICK_GELU)
+            how["fc2"] = partial(packed, weight_by=1 / _QUICK_GELU)
         if how:
             module.activation_fn = nn.Identity()
     for name, layer in module.named_children():
         if type(layer) is nn.Linear:  # one of a subclass may be used in another way
-            yield module, name, how.get(name, PackedLinear)
+            yield module, name, how.get(name, packed)
 
 
 def _rounded(values: torch.Tensor, by: float) -> torch.Tensor:

@@ -25,7 +25,7 @@ _GAIN = 0.8  # threads that share a pass are as fast as so many to this power; t
 
 @dataclass(frozen=True)
 class Plan:
-    """So many parts beside each other, by so many threads each; together no more than there may be."""
+    """So many parts beside each other, by so many threads each; those of one batch no more than there may be."""
 
     parts: int
     threads: int
@@ -75,12 +75,14 @@ class Threads:
         threads = self._for_each(len(parts), rows)
 
         def computed(part: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
-            # In the thread that computes: each has a number of its own, once it is set.
+            # In the thread that computes: each has a number of its own once it has asked for it. Before, it would have
+            # the one that any thread set last.
+            torch.get_num_threads()
             torch.set_num_threads(threads)
             return part()
 
-        if len(parts) == 1:
-            return computed(parts[0])
+        if len(parts) == 1 and threads == 1:
+            return computed(parts[0])  # here: beside whatever else is computed, and behind none of it
         under_way = [self._workers[number].submit(computed, part) for number, part in enumerate(parts)]
         wait(under_way)
         return np.concatenate([each.result() for each in under_way])

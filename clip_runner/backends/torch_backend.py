@@ -40,7 +40,7 @@ class TorchBackend:
         vision = getattr(config, "vision_config", None)
         self._photo_threads = Threads(threads, vision)
         patch = getattr(vision, "patch_size", None)
-        self._patch = patch if isinstance(patch, int) and patch else 1
+        self._patch = patch if isinstance(patch, int) and patch else None
         self._model_id = settings.model_id
         self._mixed = False
         self._packed = False
@@ -197,9 +197,9 @@ class TorchBackend:
     def photos(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with _memory():
             if self._device.type == "cpu":
-                rows = pixels[..., 0].size // self._patch**2
+                rows = pixels[..., 0].size // (self._patch or 1) ** 2
                 parts = even(len(pixels), self._photo_threads.plan(len(pixels), rows).parts)
-                most = max(1, _PHOTO_ROWS * len(pixels) // rows)
+                most = max(1, _PHOTO_ROWS * len(pixels) // rows) if self._patch else len(pixels)
                 return self._photo_threads.beside(
                     [partial(self._photos_piece_by_piece, pixels[part], most) for part in parts], rows
                 )

@@ -1,4 +1,4 @@
-"""The runner's seconds are the model's time, however many batches are under way at once."""
+"""The seconds in which the runner is busy are the model's time, however many batches are under way at once."""
 
 from __future__ import annotations
 
@@ -46,3 +46,5 @@ def test_a_batch_that_fails_counts_too() -> None:
     assert registry.get_sample_value("runner_batch_items_sum", {"method": "text"}) == 5
     assert registry.get_sample_value("runner_batch_seconds_count", {"method": "text"}) == 2
     assert registry.get_sample_value("runner_batch_seconds_count", {"method": "image"}) == 0
+    assert 0 < (registry.get_sample_value("runner_busy_seconds_total", {"method": "text"}) or 0) < 1
+    assert registry.get_sample_value("runner_busy_seconds_total", {"method": "image"}) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
 
@@ -82,16 +83,20 @@ def test_parts_come_back_in_order_from_threads_of_their_own() -> None:
 
 
 @pytest.mark.usefixtures("other_threads")
-@pytest.mark.parametrize(("config", "threads"), [(NARROW, 1), (WIDE, 2)])
-def test_one_part_is_computed_where_it_is_asked_for(config: object, threads: int) -> None:
-    used: list[tuple[int, int]] = []
+@pytest.mark.parametrize(("config", "threads", "where"), [(NARROW, 1, "asker_0"), (WIDE, 2, "part-0_0")])
+def test_one_part_is_computed_where_it_is_asked_for_unless_threads_share_it(
+    config: object, threads: int, where: str
+) -> None:
+    used: list[tuple[str, int]] = []
 
     def forward(part: slice) -> NDArray[np.float32]:
-        used.append((threading.get_ident(), torch.get_num_threads()))
+        used.append((threading.current_thread().name, torch.get_num_threads()))
         return np.zeros((part.stop - part.start, 1), np.float32)
 
-    assert beside(Threads(workers(2), config), 1, forward).shape == (1, 1)
-    assert used == [(threading.get_ident(), threads)]
+    with ThreadPoolExecutor(1, thread_name_prefix="asker") as asker:
+        made = asker.submit(beside, Threads(workers(2), config), 1, forward).result()
+    assert made.shape == (1, 1)
+    assert used == [(where, threads)]
 
 
 def test_after_an_error_no_part_is_under_way() -> None:

@@ -39,7 +39,7 @@ BOARD = Board(
                     "Time that the model computes",
                     "Share of the time in which the runners compute; near 1 for each runner it is the limit.",
                     "percentunit",
-                    f'sum(rate(runner_batch_seconds_sum{{job="service"}}[{RATE}]))',
+                    f'sum(rate(runner_busy_seconds_total{{job="service"}}[{RATE}]))',
                     warn=0.7,
                     bad=0.9,
                 ),
@@ -70,13 +70,13 @@ BOARD = Board(
                     "short",
                     (
                         f'sum by (method) (rate(runner_batch_items_sum{{job="service"}}[{RATE}])) / '
-                        f'(sum by (method) (rate(runner_batch_seconds_sum{{job="service"}}[{RATE}])) > 0)',
+                        f'(sum by (method) (rate(runner_busy_seconds_total{{job="service"}}[{RATE}])) > 0)',
                         "{{method}}",
                     ),
                 ),
                 lines(
                     "How long does one batch take?",
-                    "Mean seconds of a forward pass.",
+                    "Mean seconds from its beginning to its end; on a CPU two share the processors.",
                     "s",
                     ("avg by (method) (instance_method:batch_seconds:mean5m)", "{{method}}"),
                 ),
