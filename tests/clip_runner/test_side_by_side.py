@@ -17,8 +17,10 @@ from clip_runner.encoder import Encoder
 from clip_runner.loading import load_model
 from clip_runner.probes import probe_pixels
 from clip_runner.settings import RunnerSettings
-from tests.clip_runner.narrow_model import TEXTS, cosine, small  # noqa: F401 - small is a fixture
+from tests.clip_runner.narrow_model import TEXTS, cosine, small
 from tests.clip_runner.test_encoder import settings
+
+__all__ = ["small"]  # a fixture: the narrow model
 
 THREADS, ROUNDS = 4, 10
 
@@ -64,7 +66,7 @@ class Counting(TorchBackend):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize(("side_by_side", "most"), [(True, THREADS), (False, 1)])
 def test_threads_that_ask_at_once_get_what_each_would_alone(
-    small: Path,  # noqa: F811
+    small: Path,
     monkeypatch: pytest.MonkeyPatch,
     side_by_side: bool,
     most: int,
@@ -98,7 +100,7 @@ def test_threads_that_ask_at_once_get_what_each_would_alone(
     assert encoder.side_by_side == (backend.most > 1) == side_by_side
 
 
-def test_many_photos_go_in_passes_of_a_few(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_many_photos_go_in_passes_of_a_few(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = Encoder(settings(small, model_dtype="float32", model_threads=1))
     pixels = probe_pixels(encoder.pixel_spec, 12)
     together = encoder.encode_pixels(pixels)

@@ -59,6 +59,7 @@ def sent(system: System, count: int, share: float = 1) -> socket.socket:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
+    """Looks a hundred times a second: what is waited for may be over in a tenth."""
     deadline = time.monotonic() + PATIENT_LIMIT + SLACK
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
